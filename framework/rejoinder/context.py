@@ -1,0 +1,162 @@
+"""What a hook implementation may reach: one `Context` per plugin and request, holding nothing of another tenant."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rejoinder.errors import ModelNotReadyError
+from rejoinder.payloads import Caller, Domain, Utterance
+from rejoinder.trace import Trace
+
+if TYPE_CHECKING:
+    from rejoinder.learning.memory import MemoryMatch
+    from rejoinder.models.learner import Prediction
+    from rejoinder.models.types import FloatArray
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, in UTC: the default clock."""
+    return datetime.now(UTC)
+
+
+class Models(Protocol):
+    """This tenant's models, at the versions that this request started with."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The model version of each task used so far in this request."""
+
+    async def encode(self, text: str) -> FloatArray:
+        """Return the base encoder's vector of a text: (dim,) float32, L2-normalised. Cached.
+
+        Raises:
+            EncoderBusyError: the queue is full.
+        """
+
+    async def predict(self, task: str, text: str) -> Prediction | None:
+        """Return what this tenant's model of `task` says of a text, corrections included; None while it has learned nothing."""
+
+    async def recall(self, task: str, text: str) -> MemoryMatch | None:
+        """Return the remembered correction of `task` that this text falls under, if any."""
+
+
+class NoModels:
+    """Models where there are none: outside a tenant, or in a process that loads none."""
+
+    versions: Mapping[str, str] = {}  # never written to
+
+    async def encode(self, text: str) -> FloatArray:
+        """Refuse.
+
+        Raises:
+            ModelNotReadyError: always.
+        """
+        raise ModelNotReadyError("there is no encoder in this process")
+
+    async def predict(self, task: str, text: str) -> Prediction | None:
+        """Return None: nothing was learned."""
+        return None
+
+    async def recall(self, task: str, text: str) -> MemoryMatch | None:
+        """Return None: nothing was corrected."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What all plugins share in one request of one tenant.
+
+    Attributes:
+        plugins: names of the plugins that this tenant has enabled; no other is called.
+        settings: the tenant's typed settings by plugin name.
+        deadline: when the request must be done, in seconds of `time.monotonic`.
+        trace: where every call is recorded.
+    """
+
+    tenant: str
+    caller: Caller
+    models: Models
+    plugins: frozenset[str]
+    settings: Mapping[str, Any]
+    session_id: str | None = None
+    history: tuple[Utterance, ...] = ()
+    deadline: float = field(default_factory=lambda: time.monotonic() + 30.0)
+    clock: Clock = utc_now
+    trace: Trace = field(default_factory=Trace)
+
+    def context(self, plugin: str) -> Context:
+        """Return this request as one plugin sees it."""
+        return Context(self, plugin)
+
+
+class Context:
+    """One request as one plugin sees it.
+
+    Attributes:
+        tenant: the tenant's id.
+        plugin: the plugin's own name.
+    """
+
+    __slots__ = ("_request", "plugin", "tenant")
+
+    def __init__(self, request: Request, plugin: str) -> None:
+        self._request = request
+        self.plugin = plugin
+        self.tenant = request.tenant
+
+    @property
+    def settings(self) -> Any:
+        """This tenant's settings of this plugin: an instance of the plugin's settings model, or None when it has none."""
+        return self._request.settings.get(self.plugin)
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls."""
+        return self._request.caller
+
+    @property
+    def session_id(self) -> str | None:
+        """The conversation, or None outside one."""
+        return self._request.session_id
+
+    @property
+    def history(self) -> tuple[Utterance, ...]:
+        """The conversation's last lines, oldest first, as stored."""
+        return self._request.history
+
+    @property
+    def models(self) -> Models:
+        """This tenant's models."""
+        return self._request.models
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left until the request's deadline, never below 0."""
+        return max(0.0, self._request.deadline - time.monotonic())
+
+    def now(self) -> datetime:
+        """The present moment by the deployment's clock, aware, in UTC."""
+        return self._request.clock()
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose records name the tenant and the plugin."""
+        return logging.LoggerAdapter(
+            logging.getLogger(f"rejoinder.plugins.{self.plugin}"), {"tenant": self.tenant, "plugin": self.plugin}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What `start` and `stop` are given: the domains that are installed, and the folder for this deployment's files."""
+
+    domains: tuple[Domain, ...]
+    data_dir: str
+    clock: Clock = utc_now

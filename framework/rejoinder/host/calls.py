@@ -1,0 +1,395 @@
+"""Call implementations within their deadlines, each isolated from the others and from the turn.
+
+`async def` implementations run as tasks of the loop, `def` ones in daemon threads. Implementations that follow one another
+(`first`, `chain`) share one task or thread as long as none is late, so that a no-op costs microseconds; one that is late is
+cancelled, or its thread abandoned, and the walk goes on behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rejoinder.context import Request
+from rejoinder.errors import HookError, HookResultError, HookTimeoutError, HookUnavailableError, PayloadError
+from rejoinder.hooks import HookSpec
+from rejoinder.host.breaker import CircuitBreaker
+from rejoinder.host.implementations import Implementation
+from rejoinder.host.threads import DaemonThreads
+from rejoinder.trace import Outcome, Trace
+from rejoinder.wire import check
+
+_GRACE_S = 0.05
+"""Seconds that a cancelled call gets to end before it is left behind."""
+
+_now = time.perf_counter
+_logger = logging.getLogger("rejoinder.host")
+
+
+class HookCalls:
+    """Calls implementations on behalf of the host.
+
+    Args:
+        deadlines_s: seconds a call of a hook may take, by hook name; others have their specification's default.
+        breaker: decides whether a plugin may be called for a tenant.
+        threads: where `def` implementations run.
+    """
+
+    def __init__(self, deadlines_s: Mapping[str, float], breaker: CircuitBreaker, threads: DaemonThreads) -> None:
+        self._deadlines_s = dict(deadlines_s)
+        self.breaker = breaker
+        self.threads = threads
+        self.failures: Counter[tuple[str, str, str]] = Counter()
+        """Failed calls so far by plugin, hook and outcome."""
+
+    async def collect(
+        self, implementations: Sequence[Implementation], arguments: Mapping[str, Any], request: Request
+    ) -> list[tuple[str, Any]]:
+        """Call all at the same time; return plugin and value of each that gave something, in declared order.
+
+        Raises:
+            HookError: one failed and the hook's failures are "retried".
+        """
+        walks = [_Walk(self, (one,), arguments, request) for one in implementations]
+        await _together(walks)
+        results = []
+        for walk in walks:
+            if walk.error is not None and walk.spec.failure == "retried":
+                raise walk.error
+            if walk.found is not None:
+                results.append(walk.found)
+        return results
+
+    async def each(
+        self, implementations: Sequence[Implementation], arguments: Mapping[str, Any], request: Request
+    ) -> list[tuple[str, Any]]:
+        """Call one after another to the end; return plugin and value of each that gave something.
+
+        Raises:
+            HookError: one failed and the hook's failures are "retried".
+        """
+        results = []
+        for one in implementations:
+            found = await self.first((one,), arguments, request)
+            if found is not None:
+                results.append(found)
+        return results
+
+    async def first(
+        self, implementations: Sequence[Implementation], arguments: Mapping[str, Any], request: Request
+    ) -> tuple[str, Any] | None:
+        """Call one after another until one gives something; return its plugin and value.
+
+        Raises:
+            HookError: one failed and the hook's failures are "retried".
+        """
+        if not implementations:
+            return None
+        walk = _Walk(self, implementations, arguments, request)
+        await walk.run()
+        if walk.error is not None and walk.spec.failure == "retried":
+            raise walk.error
+        return walk.found
+
+    async def chain(
+        self, implementations: Sequence[Implementation], arguments: Mapping[str, Any], request: Request, *, key: str
+    ) -> Any:
+        """Hand `arguments[key]` from one to the next; return the last value.
+
+        Raises:
+            HookError: one failed and the hook's failures are "closed".
+        """
+        if not implementations:
+            return arguments[key]
+        walk = _Walk(self, implementations, arguments, request, key=key)
+        await walk.run()
+        if walk.error is not None and walk.spec.failure == "closed":
+            raise walk.error
+        return walk.arguments[key]
+
+    def deadline_s(self, implementation: Implementation) -> float:
+        """Return the seconds that a call of this implementation may take."""
+        spec = implementation.spec
+        allowed = self._deadlines_s.get(spec.name, spec.deadline_s)
+        own = implementation.order.deadline_s
+        return allowed if own is None else min(own, allowed)
+
+
+async def _together(walks: list[_Walk]) -> None:
+    tasks = [future for walk in walks if (future := walk.start()) is not None]
+    try:
+        while tasks:
+            due = min(walk.due for walk in walks if walk.future is not None)
+            await asyncio.wait(tasks, timeout=max(0.0, due - _now()))
+            for walk in walks:
+                if walk.future is not None and (walk.future.done() or walk.due <= _now()):
+                    await walk.collect_or_abandon()
+            tasks = [walk.future for walk in walks if walk.future is not None]
+    finally:
+        for walk in walks:
+            walk.abandon()
+
+
+class _Walk:
+    """One walk over implementations that follow one another; `lock` decides between a result and its deadline."""
+
+    def __init__(
+        self,
+        calls: HookCalls,
+        implementations: Sequence[Implementation],
+        arguments: Mapping[str, Any],
+        request: Request,
+        *,
+        key: str | None = None,
+    ) -> None:
+        self.calls = calls
+        self.implementations = implementations
+        self.spec: HookSpec = implementations[0].spec
+        self.arguments = dict(arguments)
+        self.request = request
+        self.trace: Trace = request.trace
+        self.key = key
+        self.lock = threading.Lock()
+        self.index = 0
+        self.epoch = 0
+        self.started = _now()
+        self.due = self.started
+        self.found: tuple[str, Any] | None = None
+        self.error: HookError | None = None
+        self.finished = False
+        self.future: asyncio.Future[Any] | None = None
+        self.in_thread = False
+
+    async def run(self) -> None:
+        """Walk to the end, or to the first result."""
+        try:
+            while (future := self.start()) is not None:
+                while self.future is not None:
+                    await asyncio.wait((future,), timeout=max(0.0, self.due - _now()))
+                    if future.done() or self.due <= _now():
+                        await self.collect_or_abandon()
+        finally:
+            self.abandon()
+
+    def start(self) -> asyncio.Future[Any] | None:
+        """Start the next stretch of implementations of one kind; None when the walk is over."""
+        if not self._admit():
+            return None
+        self.in_thread = self.implementations[self.index].kind == "def"
+        if self.in_thread:
+            self.future = self.calls.threads.submit(functools.partial(self._walk_in_thread, self.epoch))
+        else:
+            self.future = asyncio.get_running_loop().create_task(self._walk_in_loop(self.epoch))
+        return self.future
+
+    async def collect_or_abandon(self) -> None:
+        """Take the end of a stretch, or give up the call that is late and be ready to go on behind it."""
+        future = self.future
+        if future is None:
+            return
+        if not future.done():
+            with self.lock:
+                if _now() < self.due:
+                    return
+                self._late()
+            if self.in_thread:
+                self._disown(future)
+            else:
+                future.cancel()
+                await asyncio.wait((future,), timeout=_GRACE_S)
+        self.future = None
+        if future.done() and not future.cancelled():
+            future.result()
+
+    def abandon(self) -> None:
+        """Leave what still runs behind; called when the walk is over or the turn was cancelled."""
+        with self.lock:
+            self.epoch += 1
+        if self.future is not None and not self.in_thread:
+            self.future.cancel()
+        self.future = None
+
+    def _late(self) -> None:
+        """Record the call at `index` as timed out; the lock is held."""
+        one = self.implementations[self.index]
+        allowed = self.calls.deadline_s(one)
+        error = HookTimeoutError(
+            f"plugin {one.plugin!r}, hook {self.spec.name}: no result within {allowed:g} s",
+            plugin=one.plugin,
+            hook=self.spec.name,
+            tenant=self.request.tenant,
+        )
+        self._failed(one, "timeout", error, counts=_now() - self.started >= allowed)
+        self.epoch += 1
+
+    def _disown(self, future: asyncio.Future[Any]) -> None:
+        """Count the late thread against the plugin that holds it until it comes back."""
+        plugin = self.implementations[self.index - 1].plugin
+        self.calls.threads.mark_stuck(plugin)
+        future.add_done_callback(lambda _: self.calls.threads.release_stuck(plugin))
+
+    def _admit(self) -> bool:
+        """Go to the next implementation that may be called, and set its clock."""
+        while not self.finished and self.index < len(self.implementations):
+            one = self.implementations[self.index]
+            self.started = _now()
+            reason = self._refusal(one)
+            if reason is None:
+                self.due = self.started + min(self.calls.deadline_s(one), self._remaining_s())
+                return True
+            self.trace.add(self.spec.name, one.plugin, self.started, "skipped", reason)
+            self.error = HookUnavailableError(
+                f"plugin {one.plugin!r}, hook {self.spec.name}: not called: {reason}",
+                plugin=one.plugin,
+                hook=self.spec.name,
+                tenant=self.request.tenant,
+            )
+            self._advance()
+        return False
+
+    def _refusal(self, one: Implementation) -> str | None:
+        if not self.calls.breaker.allows(one.plugin, self.request.tenant):
+            return "its circuit breaker is open after repeated failures"
+        if one.kind == "def" and self.calls.threads.exhausted(one.plugin):
+            return "its threads are all stuck in earlier calls"
+        if self._remaining_s() <= 0.0:
+            return "the time for this request is used up"
+        return None
+
+    def _remaining_s(self) -> float:
+        return self.request.deadline - time.monotonic()
+
+    def _advance(self) -> None:
+        self.index += 1
+        if self.error is not None and self.spec.failure in ("retried", "closed"):
+            self.finished = True
+
+    async def _walk_in_loop(self, epoch: int) -> None:
+        while True:
+            one = self.implementations[self.index]
+            try:
+                if one.kind == "stream":
+                    result = one.function(**self._keywords(one))
+                else:
+                    result = await one.function(**self._keywords(one))
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) and epoch != self.epoch:
+                    raise
+                goes_on = self._raised(one, epoch, error)
+            else:
+                goes_on = self._returned(one, epoch, result)
+            if not goes_on or self.implementations[self.index].kind == "def":
+                return
+
+    def _walk_in_thread(self, epoch: int) -> None:
+        while True:
+            if epoch != self.epoch:
+                return
+            one = self.implementations[self.index]
+            try:
+                result = one.function(**self._keywords(one))
+            except BaseException as error:
+                goes_on = self._raised(one, epoch, error)
+            else:
+                goes_on = self._returned(one, epoch, result)
+            if not goes_on or self.implementations[self.index].kind != "def":
+                return
+
+    def _keywords(self, one: Implementation) -> dict[str, Any]:
+        arguments = self.arguments
+        return {
+            name: self.request.context(one.plugin) if name == "context" else arguments[name] for name in one.arguments
+        }
+
+    def _returned(self, one: Implementation, epoch: int, result: Any) -> bool:
+        """Take a result; return whether the walk goes on. A result that comes too late is dropped."""
+        problem: str | None = None
+        if result is not None:
+            try:
+                result = _checked(self.spec, result)
+            except PayloadError as error:
+                problem = str(error)
+        with self.lock:
+            if epoch != self.epoch:
+                return False
+            if problem is not None:
+                text = f"plugin {one.plugin!r}, hook {self.spec.name}: {problem}"
+                failure = HookResultError(text, plugin=one.plugin, hook=self.spec.name, tenant=self.request.tenant)
+                self._failed(one, "wrong_result", failure)
+            else:
+                self._succeeded(one, result)
+            return self._admit()
+
+    def _raised(self, one: Implementation, epoch: int, error: BaseException) -> bool:
+        with self.lock:
+            if epoch != self.epoch:
+                return False
+            text = f"plugin {one.plugin!r}, hook {self.spec.name}: {type(error).__name__}: {error}"
+            failure = HookError(text, plugin=one.plugin, hook=self.spec.name, tenant=self.request.tenant)
+            failure.__cause__ = error
+            self._failed(one, "error", failure)
+            return self._admit()
+
+    def _failed(self, one: Implementation, outcome: Outcome, error: HookError, *, counts: bool = True) -> None:
+        """Record a failure; `counts` says whether it is the plugin's own fault and not that of a turn that ran out of time."""
+        self.error = error
+        if counts:
+            self.calls.breaker.failed(one.plugin, self.request.tenant)
+        self.calls.failures[one.plugin, self.spec.name, outcome] += 1
+        self.trace.add(self.spec.name, one.plugin, self.started, outcome, str(error))
+        _logger.warning(
+            "%s", error, extra={"tenant": self.request.tenant, "plugin": one.plugin, "hook": self.spec.name}
+        )
+        self._advance()
+
+    def _succeeded(self, one: Implementation, result: Any) -> None:
+        self.calls.breaker.succeeded(one.plugin, self.request.tenant)
+        if result is None:
+            self.trace.add(self.spec.name, one.plugin, self.started, "nothing")
+        else:
+            self.trace.add(self.spec.name, one.plugin, self.started, "result", _summary(result))
+            if self.key is not None:
+                self.arguments[self.key] = result
+            else:
+                self.found = (one.plugin, result)
+                self.finished = True
+        self._advance()
+
+
+def _checked(spec: HookSpec, result: Any) -> Any:
+    """Return a result that fits its specification, field by field.
+
+    Raises:
+        PayloadError: it does not; the text says what came and what was expected.
+    """
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise PayloadError("returned an awaitable: declare the implementation `async def`")
+    if spec.gives is None:
+        return _checked_reply(result) if spec.name == "compose_reply" else result
+    if not spec.many:
+        return check(spec.gives, result)
+    if not isinstance(result, (list, tuple)):
+        name = spec.gives.__name__
+        raise PayloadError(f"returned {type(result).__name__}, expected a list or tuple of {name}")
+    return tuple([check(spec.gives, value) for value in result])
+
+
+def _checked_reply(result: Any) -> Any:
+    from rejoinder.payloads import Reply
+
+    return result if hasattr(result, "__aiter__") else check(Reply, result)
+
+
+def _summary(result: Any) -> str:
+    return f"{len(result)} values" if isinstance(result, tuple) else ""

@@ -1,0 +1,1 @@
+"""The Celery application: thin tasks that rebuild payloads and call the host."""
