@@ -4,8 +4,11 @@
 
 Reads `banking77/` and `bitext_support/` under the folder named by `REJOINDER_DATA` (or `--data`) and writes
 `banking77/train.csv` and `bitext/train.csv` (header `text,label`). The choice depends on nothing but the source texts
-and the seed, so the same sources give the same bytes on every machine. Only the official train splits are shipped, and
-a text that also stands in a dev or test split is left out, so that evaluation files stay unseen.
+and the seed, so the same sources give the same bytes on every machine. Only the official train splits are shipped to
+learn from, and a text that also stands in a dev or test split is left out, so that evaluation files stay unseen.
+
+For `rejoinder demo` it writes `banking77/demo_stream.csv`, what customers ask and correct (official train, nothing of
+`train.csv`), and `banking77/demo_test.csv`, what is asked before and after (official test; nothing learns from it).
 
 The answers (`answers.json`) are written by hand and not touched.
 """
@@ -27,6 +30,8 @@ DATA = Path(__file__).resolve().parents[1] / "rejoinder_customer_service" / "dat
 SEED = 77
 BANKING77_PER_INTENT = 20
 BITEXT_PER_INTENT = 40
+DEMO_STREAM = 3000
+DEMO_TEST = 900
 MAX_CHARS = 200
 """Longer messages are whole stories: few, and they would fill a third of the file."""
 
@@ -75,11 +80,8 @@ def pick(rows: Iterable[Row], limit: int, seed: int) -> list[Row]:
     The first k of the result are a fair sample too, so a tenant may take fewer.
     """
 
-    def rank(row: Row) -> str:
-        return hashlib.sha256(f"{seed}\n{row.text}".encode()).hexdigest()
-
     distinct: dict[str, Row] = {}
-    for row in sorted(rows, key=rank):
+    for row in shuffled(rows, seed):
         distinct.setdefault(key(row.masked), row)
     chosen: list[Row] = []
     bags: list[frozenset[str]] = []
@@ -95,6 +97,11 @@ def pick(rows: Iterable[Row], limit: int, seed: int) -> list[Row]:
                 later.append(row)
         left = later
     return chosen
+
+
+def shuffled(rows: Iterable[Row], seed: int) -> list[Row]:
+    """The rows in an order that only their texts and the seed decide."""
+    return sorted(rows, key=lambda row: hashlib.sha256(f"{seed}\n{row.text}".encode()).hexdigest())
 
 
 def usable(rows: Iterable[Row], unseen: Iterable[str]) -> Iterator[Row]:
@@ -130,6 +137,20 @@ def banking77(source: Path, seed: int) -> list[Row]:
     texts = [(clean(row["text"]), row["category"]) for row in train]
     rows = usable((Row(text, label, text) for text, label in texts), (row["text"] for row in test))
     return by_label(rows, answered("banking77"), BANKING77_PER_INTENT, seed)
+
+
+def demo_stream(source: Path, seed: int) -> list[Row]:
+    train = read_csv(source / "banking77" / "train.csv.gz", ("text", "category"))
+    test = read_csv(source / "banking77" / "test.csv.gz", ("text", "category"))
+    unseen = [*(row.text for row in banking77(source, seed)), *(row["text"] for row in test)]
+    texts = [(clean(row["text"]), row["category"]) for row in train]
+    return shuffled(usable((Row(text, label, text) for text, label in texts), unseen), seed)[:DEMO_STREAM]
+
+
+def demo_test(source: Path, seed: int) -> list[Row]:
+    test = read_csv(source / "banking77" / "test.csv.gz", ("text", "category"))
+    rows = (Row(clean(row["text"]), row["category"], row["text"]) for row in test)
+    return shuffled(rows, seed)[:DEMO_TEST]
 
 
 def bitext(source: Path, seed: int) -> list[Row]:
@@ -174,26 +195,35 @@ def to_csv(rows: Iterable[Row]) -> bytes:
     return out.getvalue().encode()
 
 
-BUILDERS: dict[str, Callable[[Path, int], list[Row]]] = {"banking77": banking77, "bitext": bitext}
+BUILDERS: dict[str, Callable[[Path, int], list[Row]]] = {
+    "banking77/train.csv": banking77,
+    "banking77/demo_stream.csv": demo_stream,
+    "banking77/demo_test.csv": demo_test,
+    "bitext/train.csv": bitext,
+}
 
 
 def build(source: Path, seed: int = SEED) -> dict[str, bytes]:
     """Relative file name to content, of everything that is generated."""
     if not source.is_dir():
         raise BuildError(f"{source} is no folder: set REJOINDER_DATA (or --data) to the folder that holds banking77/")
-    return {f"{name}/train.csv": to_csv(make(source, seed)) for name, make in BUILDERS.items()}
+    return {name: to_csv(make(source, seed)) for name, make in BUILDERS.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Rebuild the customer service domain's train.csv files.")
+    parser = argparse.ArgumentParser(description="Rebuild the customer service domain's csv files.")
     parser.add_argument("--data", type=Path, help="folder of the source data sets (default: $REJOINDER_DATA)")
     parser.add_argument("--out", type=Path, default=DATA, help="where to write (default: the domain's data folder)")
-    parser.add_argument("--seed", type=int, default=SEED, help="other seeds choose other examples (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="other seeds choose other examples (default: %(default)s)"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file would change")
     options = parser.parse_args(argv)
     source = options.data or (Path(os.environ["REJOINDER_DATA"]) if os.environ.get("REJOINDER_DATA") else None)
     if source is None:
-        parser.error("where are the data sets? set REJOINDER_DATA or give --data DIR (the folder that holds banking77/)")
+        parser.error(
+            "where are the data sets? set REJOINDER_DATA or give --data DIR (the folder that holds banking77/)"
+        )
     try:
         files = build(source, options.seed)
     except BuildError as error:
