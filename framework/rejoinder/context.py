@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rejoinder.errors import ModelNotReadyError
+from rejoinder.errors import EncoderBusyError, ModelNotReadyError
 from rejoinder.payloads import Caller, Domain, Utterance
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
-    from rejoinder.learning.memory import MemoryMatch
-    from rejoinder.models.learner import Prediction
-    from rejoinder.models.types import FloatArray
+    from rejoinder.learning.memory import Match
+    from rejoinder.models.learner import FloatArray, Prediction
 
 Clock = Callable[[], datetime]
 
@@ -33,6 +32,10 @@ class Models(Protocol):
     def versions(self) -> Mapping[str, str]:
         """The model version of each task used so far in this request."""
 
+    @property
+    def busy(self) -> EncoderBusyError | None:
+        """The refusal that this request met because too much is waiting, or None."""
+
     async def encode(self, text: str) -> FloatArray:
         """Return the base encoder's vector of a text: (dim,) float32, L2-normalised. Cached.
 
@@ -43,7 +46,7 @@ class Models(Protocol):
     async def predict(self, task: str, text: str) -> Prediction | None:
         """Return what this tenant's model of `task` says of a text, corrections included; None while it has learned nothing."""
 
-    async def recall(self, task: str, text: str) -> MemoryMatch | None:
+    async def recall(self, task: str, text: str) -> Match | None:
         """Return the remembered correction of `task` that this text falls under, if any."""
 
 
@@ -51,6 +54,7 @@ class NoModels:
     """Models where there are none: outside a tenant, or in a process that loads none."""
 
     versions: Mapping[str, str] = {}  # never written to
+    busy: EncoderBusyError | None = None
 
     async def encode(self, text: str) -> FloatArray:
         """Refuse.
@@ -64,7 +68,7 @@ class NoModels:
         """Return None: nothing was learned."""
         return None
 
-    async def recall(self, task: str, text: str) -> MemoryMatch | None:
+    async def recall(self, task: str, text: str) -> Match | None:
         """Return None: nothing was corrected."""
         return None
 

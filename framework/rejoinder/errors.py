@@ -17,6 +17,7 @@ RejoinderError
 │   └── PayloadError              a value does not fit its payload type
 ├── AccessError                   the caller may not do this
 │   └── AuthenticationError       the key or token is missing, wrong, expired or revoked
+├── RateLimitedError              the caller asks too often (carries retry_after_s)
 ├── StoreError                    the record store failed
 │   └── StoreUnavailableError     it cannot be reached; safe to retry
 └── ModelError                    something is wrong with a model
@@ -49,6 +50,7 @@ __all__ = [
     "PluginLoadError",
     "PluginOrderError",
     "PluginSpecError",
+    "RateLimitedError",
     "RedactionError",
     "RejoinderError",
     "SettingsError",
@@ -155,6 +157,18 @@ class AccessError(RejoinderError):
 
 class AuthenticationError(AccessError):
     """The key or token is missing, wrong, expired or revoked."""
+
+
+class RateLimitedError(RejoinderError):
+    """The caller asks too often; nothing was done.
+
+    Attributes:
+        retry_after_s: seconds after which a new attempt makes sense, > 0.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StoreError(RejoinderError):

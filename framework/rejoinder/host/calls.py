@@ -26,8 +26,11 @@ from rejoinder.host.threads import DaemonThreads
 from rejoinder.trace import Outcome, Trace
 from rejoinder.wire import check
 
-_GRACE_S = 0.05
+GRACE_S = 0.05
 """Seconds that a cancelled call gets to end before it is left behind."""
+
+_MAX_DETAIL_CHARS = 500
+"""Characters of an error that go into the trace and the log."""
 
 _now = time.perf_counter
 _logger = logging.getLogger("rejoinder.host")
@@ -128,9 +131,11 @@ async def _together(walks: list[_Walk]) -> None:
         while tasks:
             due = min(walk.due for walk in walks if walk.future is not None)
             await asyncio.wait(tasks, timeout=max(0.0, due - _now()))
+            late = [future for walk in walks if (future := walk.give_up_if_late()) is not None]
+            if late:
+                await asyncio.wait(late, timeout=GRACE_S)
             for walk in walks:
-                if walk.future is not None and (walk.future.done() or walk.due <= _now()):
-                    await walk.collect_or_abandon()
+                walk.take_end()
             tasks = [walk.future for walk in walks if walk.future is not None]
     finally:
         for walk in walks:
@@ -165,6 +170,7 @@ class _Walk:
         self.error: HookError | None = None
         self.finished = False
         self.future: asyncio.Future[Any] | None = None
+        self.given_up = False
         self.in_thread = False
 
     async def run(self) -> None:
@@ -173,77 +179,89 @@ class _Walk:
             while (future := self.start()) is not None:
                 while self.future is not None:
                     await asyncio.wait((future,), timeout=max(0.0, self.due - _now()))
-                    if future.done() or self.due <= _now():
-                        await self.collect_or_abandon()
+                    if (late := self.give_up_if_late()) is not None:
+                        await asyncio.wait((late,), timeout=GRACE_S)
+                    self.take_end()
         finally:
             self.abandon()
 
     def start(self) -> asyncio.Future[Any] | None:
         """Start the next stretch of implementations of one kind; None when the walk is over."""
-        if not self._admit():
+        one = self._admit()
+        if one is None:
             return None
-        self.in_thread = self.implementations[self.index].kind == "def"
+        self.in_thread = one.kind == "def"
         if self.in_thread:
-            self.future = self.calls.threads.submit(functools.partial(self._walk_in_thread, self.epoch))
+            self.future = self.calls.threads.submit(functools.partial(self._walk_in_thread, self.epoch, one))
         else:
-            self.future = asyncio.get_running_loop().create_task(self._walk_in_loop(self.epoch))
+            self.future = asyncio.get_running_loop().create_task(self._walk_in_loop(self.epoch, one))
         return self.future
 
-    async def collect_or_abandon(self) -> None:
-        """Take the end of a stretch, or give up the call that is late and be ready to go on behind it."""
+    def give_up_if_late(self) -> asyncio.Future[Any] | None:
+        """Give up the call that is late; return the task to wait a moment for, which was told to end."""
         future = self.future
-        if future is None:
+        if future is None or future.done():
+            return None
+        with self.lock:
+            if self._over() or _now() < self.due:
+                return None
+            plugin = self.implementations[self.index].plugin
+            self._late()
+        self.given_up = True
+        if self.in_thread:
+            self.calls.threads.mark_stuck(future, plugin)
+            return None
+        future.cancel()
+        return future
+
+    def take_end(self) -> None:
+        """Let go of a stretch that has ended or was given up, so that the walk can go on behind it."""
+        future = self.future
+        if future is None or not (self.given_up or future.done()):
             return
-        if not future.done():
-            with self.lock:
-                if _now() < self.due:
-                    return
-                self._late()
-            if self.in_thread:
-                self._disown(future)
-            else:
-                future.cancel()
-                await asyncio.wait((future,), timeout=_GRACE_S)
         self.future = None
+        self.given_up = False
         if future.done() and not future.cancelled():
             future.result()
 
     def abandon(self) -> None:
         """Leave what still runs behind; called when the walk is over or the turn was cancelled."""
+        future, self.future = self.future, None
         with self.lock:
             self.epoch += 1
-        if self.future is not None and not self.in_thread:
-            self.future.cancel()
-        self.future = None
+            plugin = None if self._over() else self.implementations[self.index].plugin
+        if future is None or future.done():
+            return
+        if not self.in_thread:
+            future.cancel()
+        elif plugin is not None:
+            self.calls.threads.mark_stuck(future, plugin)
+
+    def _over(self) -> bool:
+        return self.finished or self.index >= len(self.implementations)
 
     def _late(self) -> None:
         """Record the call at `index` as timed out; the lock is held."""
         one = self.implementations[self.index]
-        allowed = self.calls.deadline_s(one)
+        waited = self.due - self.started
         error = HookTimeoutError(
-            f"plugin {one.plugin!r}, hook {self.spec.name}: no result within {allowed:g} s",
+            f"plugin {one.plugin!r}, hook {self.spec.name}: no result within {waited:.3g} s",
             plugin=one.plugin,
             hook=self.spec.name,
             tenant=self.request.tenant,
         )
-        self._failed(one, "timeout", error, counts=_now() - self.started >= allowed)
+        self._failed(one, "timeout", error, counts=_now() - self.started >= self.calls.deadline_s(one))
         self.epoch += 1
 
-    def _disown(self, future: asyncio.Future[Any]) -> None:
-        """Count the late thread against the plugin that holds it until it comes back."""
-        plugin = self.implementations[self.index - 1].plugin
-        self.calls.threads.mark_stuck(plugin)
-        future.add_done_callback(lambda _: self.calls.threads.release_stuck(plugin))
-
-    def _admit(self) -> bool:
-        """Go to the next implementation that may be called, and set its clock."""
-        while not self.finished and self.index < len(self.implementations):
+    def _admit(self) -> Implementation | None:
+        """Go to the next implementation that may be called, and set its clock; None when the walk is over."""
+        while not self._over():
             one = self.implementations[self.index]
             self.started = _now()
             reason = self._refusal(one)
             if reason is None:
                 self.due = self.started + min(self.calls.deadline_s(one), self._remaining_s())
-                return True
+                return one
             self.trace.add(self.spec.name, one.plugin, self.started, "skipped", reason)
             self.error = HookUnavailableError(
                 f"plugin {one.plugin!r}, hook {self.spec.name}: not called: {reason}",
@@ -252,7 +270,7 @@ class _Walk:
                 tenant=self.request.tenant,
             )
             self._advance()
-        return False
+        return None
 
     def _refusal(self, one: Implementation) -> str | None:
         if not self.calls.breaker.allows(one.plugin, self.request.tenant):
@@ -271,9 +289,8 @@ class _Walk:
         if self.error is not None and self.spec.failure in ("retried", "closed"):
             self.finished = True
 
-    async def _walk_in_loop(self, epoch: int) -> None:
-        while True:
-            one = self.implementations[self.index]
+    async def _walk_in_loop(self, epoch: int, one: Implementation | None) -> None:
+        while one is not None and one.kind != "def":
             try:
                 if one.kind == "stream":
                     result = one.function(**self._keywords(one))
@@ -284,25 +301,18 @@ class _Walk:
             except BaseException as error:
                 if isinstance(error, asyncio.CancelledError) and epoch != self.epoch:
                     raise
-                goes_on = self._raised(one, epoch, error)
+                one = self._raised(one, epoch, error)
             else:
-                goes_on = self._returned(one, epoch, result)
-            if not goes_on or self.implementations[self.index].kind == "def":
-                return
+                one = self._returned(one, epoch, result)
 
-    def _walk_in_thread(self, epoch: int) -> None:
-        while True:
-            if epoch != self.epoch:
-                return
-            one = self.implementations[self.index]
+    def _walk_in_thread(self, epoch: int, one: Implementation | None) -> None:
+        while one is not None and one.kind == "def" and epoch == self.epoch:
             try:
                 result = one.function(**self._keywords(one))
             except BaseException as error:
-                goes_on = self._raised(one, epoch, error)
+                one = self._raised(one, epoch, error)
             else:
-                goes_on = self._returned(one, epoch, result)
-            if not goes_on or self.implementations[self.index].kind != "def":
-                return
+                one = self._returned(one, epoch, result)
 
     def _keywords(self, one: Implementation) -> dict[str, Any]:
         arguments = self.arguments
@@ -310,30 +320,29 @@ class _Walk:
             name: self.request.context(one.plugin) if name == "context" else arguments[name] for name in one.arguments
         }
 
-    def _returned(self, one: Implementation, epoch: int, result: Any) -> bool:
-        """Take a result; return whether the walk goes on. A result that comes too late is dropped."""
+    def _returned(self, one: Implementation, epoch: int, result: Any) -> Implementation | None:
+        """Take a result; return the next to call. A result that comes too late is dropped."""
         problem: str | None = None
-        if result is not None:
-            try:
-                result = _checked(self.spec, result)
-            except PayloadError as error:
-                problem = str(error)
+        try:
+            result = _checked(self.spec, result)
+        except Exception as error:  # what a plugin returns may be an object that fails when it is looked at
+            problem = _words(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {_words(error)}"
         with self.lock:
             if epoch != self.epoch:
-                return False
+                return None
             if problem is not None:
-                text = f"plugin {one.plugin!r}, hook {self.spec.name}: {problem}"
+                text = _capped(f"plugin {one.plugin!r}, hook {self.spec.name}: {problem}")
                 failure = HookResultError(text, plugin=one.plugin, hook=self.spec.name, tenant=self.request.tenant)
                 self._failed(one, "wrong_result", failure)
             else:
                 self._succeeded(one, result)
             return self._admit()
 
-    def _raised(self, one: Implementation, epoch: int, error: BaseException) -> bool:
+    def _raised(self, one: Implementation, epoch: int, error: BaseException) -> Implementation | None:
+        text = _capped(f"plugin {one.plugin!r}, hook {self.spec.name}: {type(error).__name__}: {_words(error)}")
         with self.lock:
             if epoch != self.epoch:
-                return False
-            text = f"plugin {one.plugin!r}, hook {self.spec.name}: {type(error).__name__}: {error}"
+                return None
             failure = HookError(text, plugin=one.plugin, hook=self.spec.name, tenant=self.request.tenant)
             failure.__cause__ = error
             self._failed(one, "error", failure)
@@ -353,10 +362,10 @@ class _Walk:
 
     def _succeeded(self, one: Implementation, result: Any) -> None:
         self.calls.breaker.succeeded(one.plugin, self.request.tenant)
-        if result is None:
-            self.trace.add(self.spec.name, one.plugin, self.started, "nothing")
-        else:
-            self.trace.add(self.spec.name, one.plugin, self.started, "result", _summary(result))
+        empty = result is None or (self.key is None and isinstance(result, tuple) and not result)
+        outcome: Outcome = "nothing" if empty else "result"
+        self.trace.add(self.spec.name, one.plugin, self.started, outcome, _summary(result))
+        if result is not None:
             if self.key is not None:
                 self.arguments[self.key] = result
             else:
@@ -371,6 +380,10 @@ def _checked(spec: HookSpec, result: Any) -> Any:
     Raises:
         PayloadError: it does not; the text says what came and what was expected.
     """
+    if result is None:
+        if spec.failure == "closed":
+            raise PayloadError("returned None: return the text, changed or not")
+        return None
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
             result.close()
@@ -391,5 +404,16 @@ def _checked_reply(result: Any) -> Any:
     return result if hasattr(result, "__aiter__") else check(Reply, result)
 
 
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an exception of a plugin may fail to say what it is
+        return "(its message cannot be shown)"
+
+
+def _capped(text: str) -> str:
+    return text if len(text) <= _MAX_DETAIL_CHARS else text[: _MAX_DETAIL_CHARS - 3] + "..."
+
+
 def _summary(result: Any) -> str:
-    return f"{len(result)} values" if isinstance(result, tuple) else ""
+    return f"{len(result)} values" if isinstance(result, tuple) and result else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rejoinder.context import Deployment, NoModels, Request
-from rejoinder.errors import HookError, PluginError, PluginLoadError, RedactionError
+from rejoinder.errors import HookError, HookUnavailableError, PluginError, PluginLoadError, RedactionError
 from rejoinder.hooks import SPECS
 from rejoinder.host.breaker import CircuitBreaker
 from rejoinder.host.calls import HookCalls
@@ -17,6 +18,7 @@ from rejoinder.host.discovery import FoundPlugin, folder_plugins, installed_plug
 from rejoinder.host.implementations import Implementation
 from rejoinder.host.merge import merge_understandings
 from rejoinder.host.plugins import Plugin, Plugins, load_plugins
+from rejoinder.host.streams import guarded_parts
 from rejoinder.host.threads import DaemonThreads
 from rejoinder.payloads import (
     Action,
@@ -49,6 +51,7 @@ from rejoinder.payloads import (
     Task,
     Understanding,
 )
+from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -74,6 +77,7 @@ class Host:
     ) -> None:
         self.plugins = plugins
         self.failures: list[PluginError] = []
+        self._not_started: frozenset[str] = frozenset()
         breaker = CircuitBreaker(failures=breaker_failures, reset_s=breaker_reset_s)
         self.calls = HookCalls(deadlines_s or {}, breaker, DaemonThreads())
 
@@ -130,6 +134,10 @@ class Host:
         """The tasks by name."""
         return {task.name: task for _, task in self.plugins.registered("register_tasks")}
 
+    def owner_of_task(self, name: str) -> str | None:
+        """Return the plugin that registered a task, or None."""
+        return next((plugin for plugin, task in self.plugins.registered("register_tasks") if task.name == name), None)
+
     @property
     def settings_models(self) -> Mapping[str, type[BaseModel]]:
         """The settings model of each plugin that has one: its domain's, or its attribute `settings`."""
@@ -159,8 +167,13 @@ class Host:
     # --- life cycle ------------------------------------------------------------------------------------------------
 
     async def start(self, deployment: Deployment) -> None:
-        """Tell all plugins that the host is about to serve."""
-        await self._each("start", {"deployment": deployment}, self._outside_tenants())
+        """Tell all plugins that the host is about to serve; one that fails is in `failures` and serves no turn."""
+        self._not_started = frozenset()
+        request = self._outside_tenants()
+        await self._each("start", {"deployment": deployment}, request)
+        failed = [call for call in request.trace.calls if call.outcome not in ("result", "nothing")]
+        self._not_started = frozenset(call.plugin for call in failed)
+        self.failures.extend(HookError(call.detail, plugin=call.plugin, hook="start") for call in failed)
 
     async def stop(self, deployment: Deployment) -> None:
         """Tell all plugins, last first, that the host ends."""
@@ -201,12 +214,14 @@ class Host:
         if not implementations:
             error = f"plugin {effect.plugin!r} is not enabled or runs no effects"
             return EffectResult(name=effect.name, ok=False, error=error)
-        limited = replace(request, deadline=min(request.deadline, time.monotonic() + effect.timeout_s))
+        deadline = min(request.deadline, time.monotonic() + effect.timeout_s)
+        limited = replace(request, deadline=deadline, trace=Trace(started=request.trace.started))
         found = await self.calls.first(implementations, {"effect": effect}, limited)
+        request.trace.calls.extend(limited.trace.calls)
         if found:
             result: EffectResult = found[1]
             return result
-        failed = [call.detail for call in request.trace.calls if call.hook == "run_effect" and call.detail]
+        failed = [call.detail for call in limited.trace.calls if call.detail]
         return EffectResult(name=effect.name, ok=False, error=failed[-1] if failed else "the plugin gave no result")
 
     async def retrieve_answers(self, query: Query, request: Request) -> tuple[Answer, ...]:
@@ -216,7 +231,7 @@ class Host:
 
     async def rank_answers(self, query: Query, answers: tuple[Answer, ...], request: Request) -> tuple[Answer, ...]:
         """Return the answers as the plugins, one after another, leave them."""
-        arguments = {"query": query, "answers": answers}
+        arguments = {"query": query, "answers": tuple(answers)}
         ranked: tuple[Answer, ...] = await self.calls.chain(
             self._of("rank_answers", request), arguments, request, key="answers"
         )
@@ -227,8 +242,14 @@ class Host:
     ) -> Reply | AsyncIterator[str] | None:
         """Return the first plugin's reply, whole or in parts; None when no plugin had one."""
         arguments = {"action": action, "answers": answers, "state": state}
-        found = await self.calls.first(self._of("compose_reply", request), arguments, request)
-        return found[1] if found else None
+        implementations = self._of("compose_reply", request)
+        found = await self.calls.first(implementations, arguments, request)
+        if found is None:
+            return None
+        name, reply = found
+        if isinstance(reply, Reply):
+            return reply
+        return guarded_parts(self.calls, next(one for one in implementations if one.plugin == name), reply, request)
 
     # --- learning --------------------------------------------------------------------------------------------------
 
@@ -269,13 +290,13 @@ class Host:
 
     async def read_events(self, events: Sequence[Event], request: Request) -> list[Observation]:
         """Return what all plugins read from a batch; HookError: try again later."""
-        return await self._collect_many("read_events", {"events": events}, request)
+        return await self._collect_many("read_events", {"events": tuple(events)}, request)
 
     async def detect_change(
         self, observations: Sequence[Observation], state: DetectorState, request: Request
     ) -> Detection | None:
         """Return the owner's detection; HookError: try again with the same state."""
-        arguments = {"observations": observations, "state": state}
+        arguments = {"observations": tuple(observations), "state": state}
         found = await self.calls.first(self._of("detect_change", request), arguments, request)
         return found[1] if found else None
 
@@ -290,8 +311,14 @@ class Host:
             RedactionError: a redactor failed; the text must not be stored, logged or trained on.
         """
         arguments = {"text": text, "purpose": purpose}
+        redactors = self.plugins.in_order("redact_text", request.plugins)
         try:
-            redacted: str = await self.calls.chain(self._of("redact_text", request), arguments, request, key="text")
+            for one in redactors:
+                if one.plugin in self._not_started:
+                    raise HookUnavailableError(
+                        f"plugin {one.plugin!r} did not start", plugin=one.plugin, hook="redact_text"
+                    )
+            redacted: str = await self.calls.chain(redactors, arguments, request, key="text")
         except HookError as error:
             raise RedactionError(
                 f"the text was not stored, since it could not be redacted: {error}",
@@ -310,10 +337,12 @@ class Host:
             models=NoModels(),
             plugins=self.plugin_names,
             settings={},
+            deadline=math.inf,
         )
 
     def _of(self, hook: str, request: Request, plugins: frozenset[str] | None = None) -> tuple[Implementation, ...]:
-        return self.plugins.in_order(hook, request.plugins if plugins is None else request.plugins & plugins)
+        enabled = request.plugins if plugins is None else request.plugins & plugins
+        return self.plugins.in_order(hook, enabled - self._not_started if self._not_started else enabled)
 
     async def _collect_many(self, hook: str, arguments: Mapping[str, Any], request: Request) -> list[Any]:
         found = await self.calls.collect(self._of(hook, request), arguments, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -57,7 +58,7 @@ def implementations_of(plugin: object, name: str, distribution: str | None = Non
         if attribute.startswith("__"):
             continue
         function = inspect.getattr_static(plugin, attribute)
-        if isinstance(function, property):
+        if isinstance(function, (property, functools.cached_property)):
             continue
         function = getattr(plugin, attribute, None)
         options = getattr(function, f"{PROJECT}_impl", None)
@@ -155,10 +156,18 @@ def in_order(implementations: Sequence[Implementation]) -> list[Implementation]:
             if earlier[follower] == 0:
                 heapq.heappush(ready, rank(follower))
     if len(result) < len(by_name):
-        circle = sorted(name for name, count in earlier.items() if count > 0)
+        circle = sorted(_in_circles({name: later[name] for name, count in earlier.items() if count > 0}))
         hook = implementations[0].spec.name
         raise PluginOrderError(
             f"hook {hook}: the declared orders of {', '.join(circle)} contradict one another; change `before` or `after`",
             plugin=circle[0],
         )
     return result
+
+
+def _in_circles(later: dict[str, set[str]]) -> set[str]:
+    """Leave out the names that only follow a circle."""
+    names = set(later)
+    while ends := {name for name in names if not later[name] & names}:
+        names -= ends
+    return names

@@ -9,7 +9,14 @@ from typing import Any
 import pluggy
 
 from rejoinder import hooks
-from rejoinder.errors import PayloadError, PluginError, PluginLoadError, PluginSpecError, did_you_mean
+from rejoinder.errors import (
+    PayloadError,
+    PluginError,
+    PluginLoadError,
+    PluginOrderError,
+    PluginSpecError,
+    did_you_mean,
+)
 from rejoinder.host.discovery import FoundPlugin
 from rejoinder.host.implementations import Implementation, implementations_of, in_order
 from rejoinder.payloads import Domain, Task
@@ -31,11 +38,18 @@ class Plugin:
     registered: Mapping[str, tuple[Any, ...]]
 
 
+class _Manager(pluggy.PluginManager):
+    """A manager that looks at what is named like a hook only: reading other attributes may run a plugin's code."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
+        return super().parse_hookimpl_opts(plugin, name) if name in hooks.SPECS else None
+
+
 class Plugins:
     """Registers plugins and keeps their implementations in declared order, on a pluggy plugin manager."""
 
     def __init__(self) -> None:
-        self._manager = pluggy.PluginManager(hooks.PROJECT)
+        self._manager = _Manager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         self._plugins: dict[str, Plugin] = {}
         self._ordered: dict[str, list[Implementation]] = {name: [] for name in hooks.SPECS}
@@ -72,11 +86,14 @@ class Plugins:
         self._refuse_repeated(name, distribution, registered)
         ordered = dict(self._ordered)
         for one in found:
-            ordered[one.spec.name] = in_order([*ordered[one.spec.name], one])
+            try:
+                ordered[one.spec.name] = in_order([*ordered[one.spec.name], one])
+            except PluginOrderError as error:
+                text = f"plugin {name!r} from {distribution}: {error}"
+                raise PluginOrderError(text, plugin=name, distribution=distribution) from error
         try:
             self._manager.register(instance, name)
-            self._manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
+        except Exception as error:
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
             raise PluginSpecError(
@@ -130,13 +147,16 @@ class Plugins:
                         plugin=name,
                         distribution=distribution,
                     )
+                taken[value.name] = name
 
 
 def _register(one: Implementation, distribution: str) -> tuple[Any, ...]:
     where = f"plugin {one.plugin!r} from {distribution}: {one.spec.name}"
     try:
         values = one.function()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise PluginSpecError(
             f"{where}: {type(error).__name__}: {error}", plugin=one.plugin, distribution=distribution
         ) from error
@@ -161,7 +181,7 @@ def load_plugins(found: Iterable[FoundPlugin], *, disabled: Sequence[str] = ()) 
     Raises:
         PluginLoadError: `disabled` names a plugin that is not there.
     """
-    there = sorted(found, key=lambda one: one.name)
+    there = sorted(found, key=lambda one: (one.name, one.distribution))
     names = {one.name for one in there}
     for name in disabled:
         if name not in names:

@@ -67,7 +67,9 @@ class Encoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length=self.max_tokens)
         with _quiet_loading():
-            model = AutoModel.from_pretrained(str(folder), use_safetensors=True, local_files_only=True, dtype=torch.float32)
+            model = AutoModel.from_pretrained(
+                str(folder), use_safetensors=True, local_files_only=True, dtype=torch.float32
+            )
         self._model: Any = model.to(self._device).eval()
         self.dim: int = int(model.config.hidden_size)
         # Pooling and length are part of what a vector means, so they are part of its key.
@@ -137,7 +139,9 @@ def _find_folder(name: str) -> Path:
 
 def _check_weights(weights: Path, expected: str | None) -> str:
     if not weights.is_file():
-        raise ModelIntegrityError(f"no weights at {weights}: an encoder folder must hold model.safetensors, config.json and tokenizer.json")
+        raise ModelIntegrityError(
+            f"no weights at {weights}: an encoder folder must hold model.safetensors, config.json and tokenizer.json"
+        )
     with weights.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if expected is not None and found != expected:
@@ -166,10 +170,10 @@ class _quiet_loading:  # noqa: N801 - used as a function, in a with statement
         from transformers.utils import logging
 
         self._was_on = bool(logging.is_progress_bar_enabled())
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
     def __exit__(self, *_: object) -> None:
         from transformers.utils import logging
 
         if self._was_on:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

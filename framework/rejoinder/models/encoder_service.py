@@ -29,6 +29,12 @@ _FIRST_GUESS_S: Final = 0.01
 """What one text is taken to cost until the first batch has been timed."""
 
 
+_Key = tuple[str, str]
+"""Scope and text."""
+
+_Waiting = tuple[_Key, "Future[NDArray[np.float32]]"]
+
+
 class TextEncoder(Protocol):
     """What the service needs of a model; `rejoinder.models.encoder.Encoder` is one."""
 
@@ -93,8 +99,8 @@ class EncoderService:
         self._max_wait_s = max_wait_ms / 1000
         self._max_queue = max_queue
         self._cache_size = cache_size
-        self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._queue: deque[tuple[str, Future[NDArray[np.float32]]]] = deque()
+        self._cache: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
+        self._queue: deque[_Waiting] = deque()
         self._wake = threading.Condition()
         self._loaded: Future[TextEncoder] = Future()
         self._thread: threading.Thread | None = None
@@ -141,35 +147,38 @@ class EncoderService:
                 queued=len(self._queue),
             )
 
-    async def encode(self, text: str) -> NDArray[np.float32]:
+    async def encode(self, text: str, *, scope: str = "") -> NDArray[np.float32]:
         """Return the (dim,) float32 vector of one text, L2-normalised and read-only.
 
+        Args:
+            scope: whose text it is, e.g. the tenant; cached vectors are shared within a scope only, so that nobody can tell from the time
+                that an answer takes what others asked.
         Raises:
             EncoderBusyError: the queue is full; `retry_after_s` says when it should have room.
             ModelNotReadyError: the service is closed.
         """
-        found = self._submit([text])[0]
+        found = self._submit([text], scope)[0]
         return await asyncio.wrap_future(found) if isinstance(found, Future) else found
 
-    async def encode_many(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    async def encode_many(self, texts: Sequence[str], *, scope: str = "") -> NDArray[np.float32]:
         """Return (n_texts, dim) float32; equal texts are encoded once. Raises as `encode`; all texts are queued or none."""
         import numpy as np
 
         if not texts:
             return np.zeros((0, (await self.ready()).dim), dtype=np.float32)
-        found = self._submit(texts)
+        found = self._submit(texts, scope)
         waiting = list({id(item): asyncio.wrap_future(item) for item in found if isinstance(item, Future)}.values())
         await asyncio.gather(*waiting)
         return np.stack([item.result() if isinstance(item, Future) else item for item in found])
 
-    def _submit(self, texts: Sequence[str]) -> list[NDArray[np.float32] | Future[NDArray[np.float32]]]:
+    def _submit(self, texts: Sequence[str], scope: str) -> list[NDArray[np.float32] | Future[NDArray[np.float32]]]:
         """For each text its cached vector or the future of it."""
         self.start()
         with self._wake:
             if self._closed:
                 raise ModelNotReadyError("the encoder is closed")
-            missing = {text for text in texts if text not in self._cache}
-            if len(self._queue) + len(missing) > self._max_queue and self._queue or len(missing) > self._max_queue:
+            missing = {text for text in texts if (scope, text) not in self._cache}
+            if (len(self._queue) + len(missing) > self._max_queue and self._queue) or len(missing) > self._max_queue:
                 wait_s = max(0.01, len(self._queue) * self._text_s)
                 raise EncoderBusyError(
                     f"the encoder's queue is full ({len(self._queue)} of {self._max_queue} texts wait, {len(missing)} more came); "
@@ -177,7 +186,7 @@ class EncoderService:
                     retry_after_s=wait_s,
                 )
             futures: dict[str, Future[NDArray[np.float32]]] = {text: Future() for text in missing}
-            self._queue.extend(futures.items())
+            self._queue.extend(((scope, text), future) for text, future in futures.items())
             self._misses += len(missing)
             self._hits += len(texts) - len(missing)
             found: list[NDArray[np.float32] | Future[NDArray[np.float32]]] = []
@@ -185,8 +194,8 @@ class EncoderService:
                 if text in futures:
                     found.append(futures[text])
                 else:
-                    self._cache.move_to_end(text)
-                    found.append(self._cache[text])
+                    self._cache.move_to_end((scope, text))
+                    found.append(self._cache[scope, text])
             if missing:
                 self._wake.notify()
         return found
@@ -207,7 +216,7 @@ class EncoderService:
         except BaseException as error:  # handed to whoever waits for `ready`, and to whoever asks for a vector
             self._loaded.set_exception(error)
             _log.error("the encoder could not be loaded: %s", error)
-            self.close(timeout_s=0) if threading.current_thread() is not self._thread else self._fail_all(error)
+            self._fail_all(error)
             return None
         self._loaded.set_result(encoder)
         return encoder
@@ -221,7 +230,7 @@ class EncoderService:
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
 
-    def _next_batch(self) -> list[tuple[str, Future[NDArray[np.float32]]]] | None:
+    def _next_batch(self) -> list[_Waiting] | None:
         """Wait for texts; None when closed. Texts whose askers have gone are dropped here, before they cost anything."""
         with self._wake:
             while not self._queue and not self._closed:
@@ -230,18 +239,18 @@ class EncoderService:
                 return None
             if self._max_wait_s and len(self._queue) < self._max_batch:
                 self._wake.wait_for(lambda: len(self._queue) >= self._max_batch or self._closed, self._max_wait_s)
-            batch = []
+            batch: list[_Waiting] = []
             while self._queue and len(batch) < self._max_batch:
-                text, future = self._queue.popleft()
+                key, future = self._queue.popleft()
                 if future.set_running_or_notify_cancel():
-                    batch.append((text, future))
+                    batch.append((key, future))
                 else:
                     self._dropped += 1
             return batch
 
-    def _encode_batch(self, encoder: TextEncoder, batch: list[tuple[str, Future[NDArray[np.float32]]]]) -> None:
+    def _encode_batch(self, encoder: TextEncoder, batch: list[_Waiting]) -> None:
         started = time.perf_counter()
-        texts = list(dict.fromkeys(text for text, _ in batch))
+        texts = list(dict.fromkeys(text for (_, text), _ in batch))
         try:
             vectors = encoder.encode(texts)
         except Exception as error:  # one bad batch must not end the thread; its askers get the error
@@ -250,17 +259,17 @@ class EncoderService:
             return
         vectors.flags.writeable = False
         by_text = dict(zip(texts, vectors, strict=True))
-        for text, future in batch:
+        for (_, text), future in batch:
             future.set_result(by_text[text])
         with self._wake:
             self._batches += 1
             self._encoded += len(texts)
             self._text_s = 0.9 * self._text_s + 0.1 * (time.perf_counter() - started) / len(texts)
             if self._cache_size:
-                for text in texts:
+                for key, _ in batch:
                     # A row is copied, so that one kept vector does not keep its whole batch alive.
-                    row = by_text[text].copy()
+                    row = by_text[key[1]].copy()
                     row.flags.writeable = False
-                    self._cache[text] = row
+                    self._cache[key] = row
                 while len(self._cache) > self._cache_size:
                     self._cache.popitem(last=False)

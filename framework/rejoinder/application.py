@@ -1,0 +1,112 @@
+"""Everything of one process put together: what the server, the command line and the workers open, use and close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from rejoinder.context import Clock, Deployment, utc_now
+from rejoinder.conversation import Conversations, Limits
+from rejoinder.host import Host
+from rejoinder.host.deployment import load_host
+from rejoinder.learning.feedback import FeedbackDesk
+from rejoinder.learning.live import LiveModels
+from rejoinder.models.encoder_service import EncoderService, TextEncoder
+from rejoinder.settings import DeploymentSettings, LoadedSettings
+from rejoinder.store.database import Database
+from rejoinder.tenants.service import Tenants
+
+
+@dataclass(slots=True)
+class Application:
+    """The parts of one process, started.
+
+    Attributes:
+        models: every tenant's live models, loaded when first asked for.
+        feedback: takes feedback, and learns from it before it is acknowledged.
+    """
+
+    settings: DeploymentSettings
+    database: Database
+    host: Host
+    tenants: Tenants
+    encoder: EncoderService
+    models: LiveModels
+    conversations: Conversations
+    feedback: FeedbackDesk
+    clock: Clock = utc_now
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, loaded: LoadedSettings, *, clock: Clock = utc_now) -> AsyncIterator[Application]:
+        """Open the store (migrating it), load the plugins and start them; close everything at the end.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+            PluginError: an installed plugin does not fit; `rejoinder plugins` tells more.
+            SettingsError: a deployment's or tenant's setting is wrong.
+        """
+        settings = loaded.settings
+        host = load_host(settings)
+        deployment = Deployment(domains=host.domains, data_dir=str(settings.data_dir), clock=clock)
+        encoder = EncoderService(
+            partial(_load_encoder, settings.encoder.name, settings.encoder.threads),
+            max_batch=settings.encoder.max_batch,
+            max_queue=settings.encoder.max_queue,
+            cache_size=settings.encoder.cache_size,
+        )
+        database = await Database.open(settings.store_url, synchronous=settings.store.synchronous)
+        try:
+            await database.migrate()
+            tenants = Tenants(database, host, loaded, clock=clock)
+            models = LiveModels(
+                database,
+                host,
+                encoder,
+                tenants,
+                data_dir=settings.data_dir,
+                seed=settings.learning.seed,
+                hold_back_every=settings.learning.hold_back_every,
+                clock=clock,
+            )
+            app = cls(
+                settings=settings,
+                database=database,
+                host=host,
+                tenants=tenants,
+                encoder=encoder,
+                models=models,
+                conversations=Conversations(
+                    database,
+                    host,
+                    models.request_for,
+                    limits=Limits(
+                        max_text_chars=settings.server.max_text_chars, turn_deadline_s=settings.server.turn_deadline_s
+                    ),
+                    clock=clock,
+                ),
+                feedback=FeedbackDesk(database, host, models, clock=clock),
+                clock=clock,
+            )
+            await host.start(deployment)
+            try:
+                yield app
+            finally:
+                await host.stop(deployment)
+        finally:
+            await database.close()
+            await asyncio.to_thread(encoder.close)
+            host.close()
+
+
+def _load_encoder(name: str, threads: int) -> TextEncoder:
+    import torch
+
+    from rejoinder.models.encoder import Encoder
+
+    if threads:
+        torch.set_num_threads(threads)
+    return Encoder(name)

@@ -1,0 +1,120 @@
+"""`rejoinder`: the command line. Command modules are imported only when one of their commands runs, so that help is quick.
+
+To add a command, add a line to `COMMANDS`. A command raises `RejoinderError`s and is not to catch them: the root prints them as
+one line and exits with 1 (2: wrong usage). Every command takes `--json` and prints through `cli.output`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from rejoinder.errors import RejoinderError
+
+__all__ = ["COMMANDS", "LazyCommand", "app", "main"]
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command's Typer application is (`module:name`), and what help says of it."""
+
+    target: str
+    help: str
+
+    def load(self, name: str) -> Any:
+        """Import it and return it as a command of this name."""
+        module, _, attribute = self.target.partition(":")
+        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        command.name = name
+        completion = ("install_completion", "show_completion")  # the root's affair
+        command.params = [one for one in command.params if one.name not in completion]
+        _make_plain(command)
+        return command
+
+
+def _make_plain(command: Any) -> None:
+    """Let a command's help be plain text, as the root's is: importing rich would double the time that help takes."""
+    command.rich_markup_mode = None
+    for inner in getattr(command, "commands", {}).values():
+        _make_plain(inner)
+
+
+COMMANDS: dict[str, LazyCommand] = {
+    "plugins": LazyCommand("rejoinder.cli.plugins:app", "Plugins: list them, check one, start a new one."),
+    "tenant": LazyCommand("rejoinder.cli.tenant:app", "Tenants: create, list, change, disable."),
+    "key": LazyCommand("rejoinder.cli.key:app", "API keys: create, list, revoke."),
+    "settings": LazyCommand("rejoinder.cli.settings:app", "Settings: show, check, explain where each value came from."),
+}
+"""All commands, in the order of the help page."""
+
+
+def plugin_commands() -> Mapping[str, LazyCommand]:
+    """Return the commands that plugins bring (`register_commands`). Asked for names that `COMMANDS` lacks."""
+    return {}
+
+
+class _Root(TyperGroup):
+    """Lists all commands without importing them, and imports the one that runs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for name, command in COMMANDS.items():
+            self.commands[name] = TyperCommand(name=name, help=command.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command that runs, and import it."""
+        lazy = COMMANDS.get(args[0])
+        if lazy is None and not args[0].startswith("-"):
+            lazy = plugin_commands().get(args[0])
+        if lazy is not None:
+            return args[0], lazy.load(args[0]), args[1:]
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run, and tell errors in one line."""
+        try:
+            return super().invoke(ctx)
+        except RejoinderError as error:
+            if ctx.params.get("debug"):
+                raise
+            text = "; ".join(line for line in str(error).splitlines() if line.strip())
+            typer.echo(f"rejoinder: {text}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_Root,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Rejoinder: chatbots that learn, at once and safely, from the people who talk to them.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from rejoinder import __version__
+
+        typer.echo(f"rejoinder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Rejoinder: chatbots that learn, at once and safely, from the people who talk to them."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of `rejoinder`."""
+    app(prog_name="rejoinder")

@@ -1,0 +1,68 @@
+"""What commands open and close: settings, plugins, the record store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rejoinder.host.deployment import load_host
+from rejoinder.settings import DeploymentSettings, LoadedSettings, load_settings
+from rejoinder.tenants.service import Tenants
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from rejoinder.host import Host
+
+__all__ = ["InstalledPlugins", "load_host", "open_tenants", "run"]
+
+_T = TypeVar("_T")
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end in an event loop of its own."""
+    return asyncio.run(work)
+
+
+class InstalledPlugins:
+    """The plugins of this deployment, imported when they are first asked for: many commands need none."""
+
+    def __init__(self, settings: DeploymentSettings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _host(self) -> Host:
+        return load_host(self._settings)
+
+    @property
+    def plugin_names(self) -> frozenset[str]:
+        """Names of the plugins."""
+        return self._host.plugin_names
+
+    @property
+    def settings_models(self) -> Mapping[str, type[BaseModel]]:
+        """The settings model of each plugin that has one."""
+        return self._host.settings_models
+
+
+@asynccontextmanager
+async def open_tenants(loaded: LoadedSettings | None = None) -> AsyncIterator[Tenants]:
+    """Open the record store (migrating it) and give the tenants in it.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        StoreUnavailableError: the store does not answer.
+    """
+    from rejoinder.store.database import Database
+
+    loaded = loaded or load_settings()
+    settings = loaded.settings
+    database = await Database.open(settings.store_url, synchronous=settings.store.synchronous)
+    try:
+        await database.migrate()
+        yield Tenants(database, InstalledPlugins(settings), loaded)
+    finally:
+        await database.close()

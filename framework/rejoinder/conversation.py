@@ -1,0 +1,439 @@
+"""One turn, from message to reply.
+
+    redact -> understand -> decide -> effects -> retrieve -> rank -> compose -> record
+
+Everything that a turn did is committed in one transaction before its reply is acknowledged. A plugin that fails is left out;
+when nothing is left, the bot apologises. While a person speaks for the bot (mode "queued" or "agent") no hook is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Literal, cast
+
+from rejoinder.context import Clock, Request, utc_now
+from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError
+from rejoinder.host import Host
+from rejoinder.locks import KeyedLocks
+from rejoinder.payloads import (
+    Action,
+    ActionKind,
+    Answer,
+    Caller,
+    Candidate,
+    ConversationState,
+    Decision,
+    Effect,
+    Message,
+    Mode,
+    Question,
+    Reply,
+    Understanding,
+    payload,
+)
+from rejoinder.store import tables
+from rejoinder.store.conversations import open_conversation, update_state
+from rejoinder.store.database import Database
+from rejoinder.store.decisions import decisions_of_turn
+from rejoinder.store.ids import new_id
+from rejoinder.store.turns import LoadedConversation, NewTurn, find_turn_by_key, load_conversation, record_turn
+from rejoinder.wire import from_json
+
+RequestFactory = Callable[..., Awaitable[Request]]
+Speaker = Literal["bot", "agent", "none"]
+
+APOLOGY = "Sorry, something went wrong on our side. Please try again in a moment, or ask to talk to a person."
+_ATTEMPTS = 3
+_STREAM_PART_S = 30.0
+
+_logger = logging.getLogger("rejoinder.conversation")
+
+
+@payload
+class Turn:
+    """What one message came to, as it is stored and as it is given back for a repeated message.
+
+    Attributes:
+        number: 1 for the conversation's first turn.
+        label: the intent that was answered, or the likeliest reading where nothing was.
+        speaker: who answered; "none" while the customer waits for a person.
+    """
+
+    id: str
+    conversation_id: str
+    number: int
+    text: str
+    reply: Reply
+    action: ActionKind
+    decision_id: str | None = None
+    label: str | None = None
+    confidence: float | None = None
+    mode: Mode = "bot"
+    speaker: Speaker = "bot"
+    model_versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a message and a turn may take: characters of text, seconds for the whole turn, lines of history for plugins."""
+
+    max_text_chars: int = 8000
+    turn_deadline_s: float = 30.0
+    history: int = 10
+
+
+class Conversations:
+    """The conversations of all tenants.
+
+    Args:
+        request_for: makes the request of a tenant: `await request_for(tenant, caller, session_id=..., history=..., deadline=...)`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        host: Host,
+        request_for: RequestFactory,
+        *,
+        limits: Limits | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._database = database
+        self._host = host
+        self._request_for = request_for
+        self._limits = limits or Limits()
+        self._clock = clock
+        self._locks = KeyedLocks()
+
+    async def create(self, tenant: str, caller: Caller, *, channel: str = "api") -> str:
+        """Start a conversation of the caller, durably; return its id."""
+        await self._request_for(tenant, caller)
+        opened = await open_conversation(self._database, tenant, user_id=caller.id, channel=channel, at=self._clock())
+        return opened.id
+
+    async def load(self, tenant: str, conversation_id: str, caller: Caller, *, history: int = 0) -> LoadedConversation:
+        """Return a conversation that the caller may see, with its last lines.
+
+        Raises:
+            NotFoundError: there is none of this id, or it is another tenant's or another user's.
+        """
+        loaded = await load_conversation(self._database, tenant, conversation_id, history=history)
+        _refuse_strangers(loaded, caller)
+        return loaded
+
+    async def turn(
+        self, tenant: str, conversation_id: str, caller: Caller, text: str, *, idempotency_key: str | None = None
+    ) -> Turn:
+        """Answer one message; the reply is durable when this returns.
+
+        Args:
+            idempotency_key: a message repeated with the same key gets the same turn and changes nothing.
+        Raises:
+            InvalidInputError: the text is empty, too long or holds a NUL character.
+            NotFoundError: the conversation does not exist for this caller.
+            ConflictError: the key was used for another text, or other processes kept changing the conversation.
+            RedactionError: the text could not be redacted; nothing was stored.
+            EncoderBusyError: too much is waiting; try again after its `retry_after_s`.
+            StoreUnavailableError: the store cannot be reached; nothing was acknowledged.
+        """
+        async for item in self.stream(tenant, conversation_id, caller, text, idempotency_key=idempotency_key):
+            if isinstance(item, Turn):
+                return item
+        raise ConflictError("the turn ended without a result")
+
+    async def stream(
+        self, tenant: str, conversation_id: str, caller: Caller, text: str, *, idempotency_key: str | None = None
+    ) -> AsyncIterator[str | Turn]:
+        """Answer one message, part by part, and at the end with the durable turn. Raises as `turn`."""
+        self._check_text(text)
+        async with self._locks.hold((tenant, conversation_id)):
+            for attempt in range(1, _ATTEMPTS + 1):
+                shown = False
+                try:
+                    async for item in self._attempt(tenant, conversation_id, caller, text, idempotency_key):
+                        shown = True
+                        yield item
+                except ConflictError:
+                    if shown or attempt == _ATTEMPTS:
+                        raise
+                    _logger.info("conversation %s changed in another process; turn repeated", conversation_id)
+                else:
+                    return
+
+    async def agent_says(self, tenant: str, conversation_id: str, caller: Caller, text: str) -> Turn:
+        """Put a person's message into a conversation; from then on a person speaks until `release`.
+
+        Raises:
+            AccessError: the caller is neither agent nor admin.
+        """
+        self._check_text(text)
+        if caller.role not in ("agent", "admin"):
+            raise AccessError("only agents and admins may speak for the bot")
+        async with self._locks.hold((tenant, conversation_id)):
+            loaded = await self.load(tenant, conversation_id, caller)
+            request = await self._request(tenant, caller, conversation_id, loaded)
+            shown = await self._host.redact_text(text, "store", request)
+            state = replace(loaded.state, mode="agent", question=None)
+            turn = Turn(
+                id=new_id("turn"),
+                conversation_id=conversation_id,
+                number=loaded.next_number,
+                text="",
+                reply=Reply(parts=(shown,)),
+                action="silent",
+                mode="agent",
+                speaker="agent",
+            )
+            await self._record(_Done(tenant, loaded, state, turn, None, request))
+        return turn
+
+    async def release(self, tenant: str, conversation_id: str, caller: Caller) -> None:
+        """Give a conversation back to the bot. Raises as `agent_says`."""
+        if caller.role not in ("agent", "admin"):
+            raise AccessError("only agents and admins may give a conversation back to the bot")
+        async with self._locks.hold((tenant, conversation_id)):
+            loaded = await self.load(tenant, conversation_id, caller)
+            state = replace(loaded.state, mode="bot", question=None, misses=0)
+            await update_state(
+                self._database, tenant, conversation_id, expected_version=loaded.state.version, state=state
+            )
+
+    def _check_text(self, text: str) -> None:
+        if not text.strip():
+            raise InvalidInputError("the message is empty: send at least one character that is not white space")
+        if len(text) > self._limits.max_text_chars:
+            raise InvalidInputError(
+                f"the message has {len(text)} characters, at most {self._limits.max_text_chars} are allowed: shorten it"
+            )
+        if "\x00" in text:
+            raise InvalidInputError("the message holds a NUL character: remove it")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(f"the message is not valid Unicode at character {error.start}") from error
+
+    async def _request(self, tenant: str, caller: Caller, conversation_id: str, loaded: LoadedConversation) -> Request:
+        return await self._request_for(
+            tenant,
+            caller,
+            session_id=conversation_id,
+            history=loaded.history,
+            deadline=time.monotonic() + self._limits.turn_deadline_s,
+        )
+
+    async def _attempt(
+        self, tenant: str, conversation_id: str, caller: Caller, text: str, idempotency_key: str | None
+    ) -> AsyncIterator[str | Turn]:
+        text_hash = hashlib.sha256(text.encode()).hexdigest()
+        loaded = await load_conversation(self._database, tenant, conversation_id, history=self._limits.history)
+        _refuse_strangers(loaded, caller)
+        if idempotency_key is not None:
+            earlier = await find_turn_by_key(self._database, tenant, conversation_id, idempotency_key)
+            if earlier is not None:
+                yield await self._repeated(tenant, earlier, text_hash)
+                return
+        request = await self._request(tenant, caller, conversation_id, loaded)
+        stored_text = await self._host.redact_text(text, "store", request)
+        message_id = _message_id(tenant, conversation_id, idempotency_key)
+        message = Message(id=message_id, text=stored_text, raw_text=text, at=self._clock())
+        work = _Work(self._host, request, message, loaded.state)
+        if loaded.state.mode == "bot":
+            async for part in work.run():
+                yield part
+        turn = work.turn(conversation_id, loaded.next_number)
+        decision = work.decision(turn, caller) if loaded.state.mode == "bot" else None
+        if decision is not None:
+            turn = replace(turn, decision_id=decision.id)
+        key = (idempotency_key, text_hash)
+        await self._record(_Done(tenant, loaded, work.state, turn, decision, request, message_id, key))
+        yield turn
+
+    async def _record(self, done: _Done) -> None:
+        key, text_hash = done.key or (None, None)
+        turn, trace = done.turn, done.request.trace
+        duration_ms = (time.perf_counter() - trace.started) * 1e3
+        await record_turn(
+            self._database,
+            done.tenant,
+            conversation_id=turn.conversation_id,
+            expected_version=done.loaded.state.version,
+            state=done.state,
+            decision=done.decision,
+            turn=NewTurn(
+                id=turn.id,
+                number=turn.number,
+                action=turn.action,
+                started_at=self._clock() - timedelta(milliseconds=duration_ms),
+                message_id=done.message_id,
+                idempotency_key=key,
+                request_hash=text_hash,
+                user_text=turn.text or None,
+                reply=turn.reply if turn.reply.parts else None,
+                trace=trace.to_json(),
+                duration_ms=duration_ms,
+                speaker="agent" if turn.speaker == "agent" else "bot",
+            ),
+        )
+
+    async def _repeated(self, tenant: str, earlier: tables.Turn, text_hash: str) -> Turn:
+        """Return a turn as it was given the first time."""
+        if earlier.request_hash != text_hash:
+            raise ConflictError("this idempotency key was used for another text in this conversation: use a new key")
+        made = next(iter(await decisions_of_turn(self._database, tenant, earlier.id)), None)
+        return Turn(
+            id=earlier.id,
+            conversation_id=earlier.conversation_id,
+            number=earlier.number,
+            text=earlier.user_text or "",
+            reply=from_json(Reply, earlier.reply) if earlier.reply else Reply(parts=()),
+            action=cast("ActionKind", earlier.action),
+            decision_id=made.id if made else None,
+            label=made.label if made else None,
+            confidence=made.confidence if made else None,
+            mode="queued" if earlier.action in ("hand_off", "silent") else "bot",
+            speaker=cast("Speaker", earlier.speaker) if earlier.reply else "none",
+            model_versions=dict(made.model_versions) if made else {},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    tenant: str
+    loaded: LoadedConversation
+    state: ConversationState
+    turn: Turn
+    decision: Decision | None
+    request: Request
+    message_id: str | None = None
+    key: tuple[str | None, str] | None = None
+
+
+class _Work:
+    """The hooks of one turn, and what they gave."""
+
+    def __init__(self, host: Host, request: Request, message: Message, state: ConversationState) -> None:
+        self.host = host
+        self.request = request
+        self.message = message
+        self.state = state
+        self.understanding = Understanding()
+        self.action = Action(kind="silent", state=state)
+        self.answers: tuple[Answer, ...] = ()
+        self.reply = Reply(parts=())
+
+    async def run(self) -> AsyncIterator[str]:
+        """Go from message to reply, yielding the parts of a reply that comes in parts."""
+        host, request = self.host, self.request
+        self.understanding = await host.understand_intent(self.message, self.state, request)
+        if request.models.busy is not None:
+            raise request.models.busy
+        action = await host.decide_action(self.message, self.understanding, self.state, request)
+        self.action = action or Action(kind="ask", state=self.state, text=APOLOGY, reason="no plugin decided")
+        self.state = replace(self.action.state, effects=())
+        if self.action.effects:
+            results = [await host.run_effect(self._keyed(*item), request) for item in enumerate(self.action.effects)]
+            self.state = replace(self.state, effects=tuple(results))
+        if self.action.kind == "answer" and self.action.query is not None:
+            found = await host.retrieve_answers(self.action.query, request)
+            self.answers = await host.rank_answers(self.action.query, found, request)
+            self._note_whether_answered(self.action.query.text)
+        composed = await host.compose_reply(self.action, self.answers, self.state, request)
+        if composed is None:
+            self.reply = Reply(parts=(self.action.text or APOLOGY,))
+        elif isinstance(composed, Reply):
+            self.reply = composed
+        else:
+            parts = []
+            async for part in self._parts(composed):
+                parts.append(part)
+                yield part
+            citations = tuple(citation for answer in self.answers[:1] for citation in answer.citations)
+            self.reply = Reply(parts=tuple(parts) or (APOLOGY,), citations=citations)
+
+    def turn(self, conversation_id: str, number: int) -> Turn:
+        """Return the turn, not recorded yet."""
+        top = self.understanding.readings[0] if self.understanding.readings else None
+        label = next((answer.intent for answer in self.answers[:1] if answer.intent), top.intent if top else None)
+        confidence = next((one.confidence for one in self.understanding.readings if one.intent == label), None)
+        return Turn(
+            id=new_id("turn"),
+            conversation_id=conversation_id,
+            number=number,
+            text=self.message.text,
+            reply=self.reply,
+            action=self.action.kind,
+            label=label,
+            confidence=confidence,
+            mode=self.state.mode,
+            speaker="bot" if self.reply.parts else "none",
+            model_versions=dict(self.request.models.versions),
+        )
+
+    def decision(self, turn: Turn, caller: Caller) -> Decision:
+        """Return what was put before the person, for feedback to name."""
+        if self.answers:
+            candidates = [Candidate(id=one.id, score=one.score, label=one.intent) for one in self.answers]
+        else:
+            readings = self.understanding.readings
+            candidates = [Candidate(id=one.intent, score=one.confidence, label=one.intent) for one in readings]
+        about = self.action.query.text if self.action.query is not None else None
+        return Decision(
+            id=new_id("dec"),
+            kind="turn",
+            task="intent",
+            at=self.message.at,
+            input=about or self.message.text,
+            user_id=caller.id,
+            candidates=tuple(candidates),
+            chosen=tuple(answer.id for answer in self.answers[:1]),
+            label=turn.label,
+            confidence=turn.confidence,
+            answer=self.answers[0].text if self.answers else None,
+            model_versions=turn.model_versions,
+        )
+
+    def _keyed(self, number: int, effect: Effect) -> Effect:
+        text = f"{self.request.tenant}|{self.message.id}|{number}"
+        return replace(effect, key=hashlib.sha256(text.encode()).hexdigest())
+
+    def _note_whether_answered(self, text: str | None) -> None:
+        if self.answers:
+            self.state = replace(self.state, misses=0)
+        else:
+            question = self.state.question or Question(kind="hand_off", about=text)
+            self.state = replace(self.state, misses=self.state.misses + 1, question=question)
+
+    async def _parts(self, composed: AsyncIterator[str]) -> AsyncIterator[str]:
+        """Yield the parts of a streamed reply; when the plugin fails or hangs, what came so far stands."""
+        started = time.perf_counter()
+        iterator = aiter(composed)
+        while True:
+            allowed = min(_STREAM_PART_S, self.request.deadline - time.monotonic())
+            try:
+                part = await asyncio.wait_for(anext(iterator), timeout=max(0.0, allowed))
+            except StopAsyncIteration:
+                return
+            except Exception as error:  # a plugin's failure must not fail the turn
+                text = f"the stream of parts ended early: {type(error).__name__}: {error}"
+                self.request.trace.add("compose_reply", "(stream)", started, "error", text)
+                _logger.warning("%s", text, extra={"tenant": self.request.tenant})
+                return
+            if isinstance(part, str):
+                yield part
+
+
+def _refuse_strangers(loaded: LoadedConversation, caller: Caller) -> None:
+    if caller.role == "customer" and loaded.user_id != caller.id:
+        raise NotFoundError(f"there is no conversation {loaded.id!r}")
+
+
+def _message_id(tenant: str, conversation_id: str, idempotency_key: str | None) -> str:
+    if idempotency_key is None:
+        return new_id("msg")
+    return "msg_" + hashlib.sha256(f"{tenant}|{conversation_id}|{idempotency_key}".encode()).hexdigest()[:32]

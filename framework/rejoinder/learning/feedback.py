@@ -1,0 +1,152 @@
+"""Feedback, from the person to the models: validated, redacted, scored, stored, and learned from before it is acknowledged.
+
+validate -> redact -> score_feedback -> make_examples -> commit -> learn at once
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import get_args
+
+import orjson
+
+from rejoinder.context import Clock, Request, utc_now
+from rejoinder.errors import InvalidInputError, NotFoundError, did_you_mean
+from rejoinder.host import Host
+from rejoinder.learning.holdback import held_back
+from rejoinder.learning.live import LiveModels
+from rejoinder.learning.rewards import merge_rewards
+from rejoinder.payloads import Caller, Decision, Example, Feedback, FeedbackKind, Json, Part, Reward, payload
+from rejoinder.store.database import Database
+from rejoinder.store.decisions import get_decision
+from rejoinder.store.examples import add_examples
+from rejoinder.store.feedback import StoredFeedback, add_feedback, find_by_key, set_rewards
+from rejoinder.store.ids import new_id
+
+_MAX_TEXT = 8000
+
+
+@payload
+class FeedbackResult:
+    """What feedback came to.
+
+    Attributes:
+        examples: how many examples it became.
+        learned: whether a model or memory of this tenant changed.
+        repeated: the same feedback had been given before; nothing changed.
+    """
+
+    id: str
+    rewards: tuple[Reward, ...] = ()
+    examples: int = 0
+    learned: bool = False
+    repeated: bool = False
+
+
+class FeedbackDesk:
+    """Takes the feedback of all tenants."""
+
+    def __init__(self, database: Database, host: Host, models: LiveModels, *, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._host = host
+        self._models = models
+        self._clock = clock
+
+    async def give(
+        self,
+        tenant: str,
+        caller: Caller,
+        *,
+        decision_id: str,
+        kind: FeedbackKind,
+        value: Json,
+        about: Part = "whole",
+        index: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> FeedbackResult:
+        """Take feedback on a decision; it is durable and learned when this returns.
+
+        Args:
+            value: see `rejoinder.payloads.Feedback`.
+            idempotency_key: the same feedback with the same key counts once.
+        Raises:
+            InvalidInputError: the value does not fit the kind.
+            NotFoundError: there is no such decision, or it was put before another user or tenant.
+            ConflictError: the key was used for other feedback.
+            RedactionError: a text could not be redacted; nothing was stored.
+        """
+        value = _valid(kind, value)
+        asked = [decision_id, kind, value, about, index, caller.id]
+        request_hash = hashlib.sha256(orjson.dumps(asked)).hexdigest()
+        decision = await get_decision(self._database, tenant, decision_id)
+        if caller.role == "customer" and decision.user_id != caller.id:
+            raise NotFoundError(f"there is no decision {decision_id!r}")
+        if idempotency_key is not None:
+            earlier = await find_by_key(self._database, tenant, idempotency_key, request_hash)
+            if earlier is not None:
+                return _repeated(earlier)
+        request = await self._models.request_for(tenant, caller)
+        if isinstance(value, str):
+            value = await self._host.redact_text(value, "train", request)
+        given = Feedback(
+            id=new_id("fb"),
+            decision_id=decision_id,
+            kind=kind,
+            value=value,
+            user_id=caller.id,
+            at=self._clock(),
+            role=caller.role,
+            about=about,
+            index=index,
+        )
+        rewards, learned_from = await self._score(given, decision, request)
+        async with self._database.write() as session:
+            stored = await add_feedback(
+                session, tenant, given, idempotency_key=idempotency_key, request_hash=request_hash
+            )
+            if not stored.is_new:
+                return _repeated(stored)
+            await set_rewards(session, tenant, given.id, rewards)
+            await add_examples(session, tenant, learned_from, held_back=self._held_back)
+        learned = await self._models.learn(tenant, learned_from)
+        return FeedbackResult(id=given.id, rewards=rewards, examples=len(learned_from), learned=learned)
+
+    def _held_back(self, example: Example) -> bool:
+        return held_back(example.text, self._models.hold_back_every)
+
+    async def _score(
+        self, given: Feedback, decision: Decision, request: Request
+    ) -> tuple[tuple[Reward, ...], list[Example]]:
+        rewards = merge_rewards(await self._host.score_feedback(given, decision, request))
+        made: dict[str, Example] = {}
+        for reward in rewards:
+            for example in await self._host.make_examples(reward, given, decision, request):
+                made[example.id] = example
+        return rewards, list(made.values())
+
+
+def _repeated(stored: StoredFeedback) -> FeedbackResult:
+    return FeedbackResult(id=stored.feedback.id, rewards=stored.rewards or (), repeated=True)
+
+
+def _valid(kind: FeedbackKind, value: Json) -> Json:
+    """Return the value as it is stored; raise InvalidInputError when it does not fit the kind."""
+    kinds = get_args(FeedbackKind)
+    if kind not in kinds:
+        hint = did_you_mean(str(kind), kinds)
+        raise InvalidInputError(f"there is no feedback kind {kind!r}.{hint} The kinds are: {', '.join(kinds)}")
+    if kind == "thumbs":
+        if value not in (1, -1) or isinstance(value, bool):
+            raise InvalidInputError(f"thumbs: value must be 1 (up) or -1 (down), not {value!r}")
+        return int(value)
+    if kind == "rating":
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 5:
+            raise InvalidInputError(f"rating: value must be a whole number from 1 to 5, not {value!r}")
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInputError(f"{kind}: value must be a text that is not empty, not {value!r}")
+    if len(value) > _MAX_TEXT:
+        raise InvalidInputError(f"{kind}: the text has {len(value)} characters, at most {_MAX_TEXT} are allowed")
+    if "\x00" in value:
+        raise InvalidInputError(f"{kind}: the text holds a NUL character: remove it")
+    return value.strip()

@@ -1,0 +1,256 @@
+"""What people corrected, found again at once: nearest remembered turn within a learned radius.
+
+One memory serves one tenant and one task (intents, or free-text answers: the label then is the answer). It is rebuilt from the store at
+start and never saved.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from rejoinder.errors import InvalidInputError
+from rejoinder.learning.trust import TrustCurve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+Kind = Literal["is", "is_not"]
+
+DEFAULT_CAPACITY: Final = 10_000
+DEFAULT_MIN_TRUST: Final = 0.7
+
+_MOST_ANCHORS: Final = 2000
+_REJECTION_RADIUS: Final = 0.97
+_FIRST_ROOM: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A remembered turn that fits a text.
+
+    Attributes:
+        id: the remembered example's id.
+        label: its label (or answer).
+        similarity: cosine of the two texts in [-1, 1].
+        trust: learned probability in [0, 1] that the label holds for the text as well; 1.0 for the very same text.
+        exact: whether it is the very same text (but for case and spaces).
+    """
+
+    id: str
+    label: str
+    similarity: float
+    trust: float
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    id: str
+    key: str
+    label: str
+    kind: Kind
+    reach: float = -1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """All that readers look at. `rows` may have room beyond `entries`, which readers never look at and writers fill."""
+
+    entries: tuple[_Entry, ...]
+    rows: Floats
+    anchors: Floats
+    anchor_labels: tuple[str, ...]
+    exact: dict[str, _Entry]
+    rejected: dict[str, frozenset[str]]
+
+
+class CorrectionMemory:
+    """Remembered turns of one tenant and task, with a learned trust radius.
+
+    Args:
+        encoder_hash: `Encoder.hash` of all vectors; others are refused.
+        dim: length of the vectors.
+        capacity: most turns remembered, >= 1; the oldest is forgotten first.
+        min_trust: trust in (0, 1) below which a turn that is not the very same text does not match.
+        middle: cosine in (0, 1) that is trusted half before anything is known; see `TrustCurve`.
+
+    Readers (`match`, `rejected`) may run in any thread, beside one another and beside a writer.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder_hash: str,
+        dim: int = 384,
+        capacity: int = DEFAULT_CAPACITY,
+        min_trust: float = DEFAULT_MIN_TRUST,
+        middle: float = 0.80,
+    ) -> None:
+        """Start empty; see the class for arguments."""
+        if capacity < 1 or not 0 < min_trust < 1:
+            raise InvalidInputError(
+                f"capacity must be >= 1 and min_trust in (0, 1), came as {capacity} and {min_trust}"
+            )
+        self.encoder_hash = encoder_hash
+        self.dim = dim
+        self.capacity = capacity
+        self._min_trust = min_trust
+        self._curve = TrustCurve(middle=middle)
+        self._lock = threading.Lock()
+        self._known = _Known((), np.zeros((0, dim), np.float32), np.zeros((0, dim), np.float32), (), {}, {})
+
+    def __len__(self) -> int:
+        """How many turns are remembered."""
+        return len(self._known.entries)
+
+    @property
+    def radius(self) -> float:
+        """The cosine from which on a remembered turn is trusted enough to match."""
+        return self._curve.radius(self._min_trust)
+
+    def observe(self, vectors: Floats, labels: Sequence[str]) -> None:
+        """Learn from known examples how far labels reach, and remember (at most 2,000 of) them as rivals of what is remembered.
+
+        A remembered turn does not match a text to which a known example with another label is nearer. Replaces what was observed before.
+        """
+        self._check(vectors, len(labels))
+        if not len(labels):
+            return
+        step = max(1, -(-len(labels) // _MOST_ANCHORS))
+        anchors = np.ascontiguousarray(vectors[::step], dtype=np.float32)
+        names = tuple(labels[::step])
+        with self._lock:
+            if len(names) > 1:
+                cosines = anchors @ anchors.T
+                np.fill_diagonal(cosines, -2.0)
+                nearest = cosines.argmax(axis=1)
+                same = np.array([names[i] == names[j] for i, j in enumerate(nearest)])
+                self._curve.learn(cosines[np.arange(len(names)), nearest], same)
+            self._known = replace(self._known, anchors=anchors, anchor_labels=names)
+
+    def add(self, example_id: str, text: str, vector: Floats, label: str, *, kind: Kind = "is") -> None:
+        """Remember that `text` is (or is not) `label`. What was remembered of the same text and contradicts it is forgotten.
+
+        A remembered turn that would have matched with another label loses its reach up to this text; pairs with known outcome move the
+        trust curve.
+        """
+        self._check(vector[None], 1)
+        key = _key(text)
+        with self._lock:
+            entries = list(self._known.entries)
+            keep = np.ones(len(entries), dtype=np.bool_)
+            if kind == "is":
+                entries = self._learn_from(entries, key, vector, label)
+            for i, entry in enumerate(entries):
+                contradicts = entry.key == key and (entry.kind == "is" if kind == "is" else entry.label == label)
+                repeats = entry.key == key and kind == "is" and entry.kind == "is_not" and entry.label == label
+                keep[i] = not (contradicts or repeats or entry.id == example_id)
+            surplus = int(keep.sum()) + 1 - self.capacity
+            if surplus > 0:
+                keep[np.flatnonzero(keep)[:surplus]] = False
+            self._store(entries, keep, _Entry(example_id, key, label, kind), vector)
+
+    def remove(self, example_id: str) -> bool:
+        """Forget one example; False when it was not remembered."""
+        with self._lock:
+            entries = self._known.entries
+            keep = np.array([entry.id != example_id for entry in entries], dtype=np.bool_)
+            if keep.all():
+                return False
+            self._store(list(entries), keep, None, None)
+            return True
+
+    def match(self, text: str, vector: Floats) -> Match | None:
+        """Return the remembered turn that fits a text best, or None.
+
+        The very same text always matches. Another must be near enough to be trusted, and nearer than any known example that has
+        another label.
+        """
+        known = self._known
+        exact = known.exact.get(_key(text))
+        if exact is not None:
+            return Match(id=exact.id, label=exact.label, similarity=1.0, trust=1.0, exact=True)
+        count = len(known.entries)
+        if not count:
+            return None
+        cosines = known.rows[:count] @ vector
+        best = self._nearest(known.entries, cosines)
+        if best is None:
+            return None
+        similarity = float(cosines[best])
+        entry, trust = known.entries[best], self._curve.trust(similarity)
+        if trust < self._min_trust or similarity < entry.reach:
+            return None
+        if len(known.anchors):
+            rival = int((rivals := known.anchors @ vector).argmax())
+            if rivals[rival] > similarity and known.anchor_labels[rival] != entry.label:
+                return None
+        return Match(id=entry.id, label=entry.label, similarity=min(1.0, similarity), trust=trust, exact=False)
+
+    def rejected(self, text: str, vector: Floats) -> frozenset[str]:
+        """Return the labels that people said a text (or one all but equal to it) is not."""
+        known = self._known
+        named = known.rejected.get(_key(text), frozenset())
+        if not known.rejected:
+            return named
+        near = np.flatnonzero(known.rows[: len(known.entries)] @ vector >= _REJECTION_RADIUS)
+        confirmed = {known.entries[i].label for i in near if known.entries[i].kind == "is"}
+        return named | {known.entries[i].label for i in near if known.entries[i].kind == "is_not"} - confirmed
+
+    @staticmethod
+    def _nearest(entries: Sequence[_Entry], cosines: Floats) -> int | None:
+        for i in np.argsort(-cosines, kind="stable"):
+            if entries[i].kind == "is":
+                return int(i)
+        return None
+
+    def _learn_from(self, entries: list[_Entry], key: str, vector: Floats, label: str) -> list[_Entry]:
+        """Let a new turn teach the trust curve and the reach of the nearest remembered one."""
+        if not entries:
+            return entries
+        cosines = self._known.rows[: len(entries)] @ vector
+        best = self._nearest(entries, cosines)
+        if best is None or entries[best].key == key:
+            return entries
+        same, similarity = entries[best].label == label, float(cosines[best])
+        self._curve.learn(np.array([similarity]), np.array([same]))
+        if not same and self._curve.trust(similarity) >= self._min_trust:
+            entries[best] = replace(entries[best], reach=max(entries[best].reach, min(similarity + 0.01, 0.999)))
+        return entries
+
+    def _store(self, entries: list[_Entry], keep: NDArray[np.bool_], new: _Entry | None, vector: Floats | None) -> None:
+        """Swap in the kept entries and the new one; rows are copied only when something goes or the room is used up."""
+        kept = [entry for entry, stays in zip(entries, keep, strict=True) if stays]
+        rows, count = self._known.rows, len(kept)
+        if not keep.all() or (new is not None and count >= len(rows)):
+            room = max(_FIRST_ROOM, 2 * (count + 1))
+            grown = np.zeros((min(room, self.capacity + 1), self.dim), dtype=np.float32)
+            grown[:count] = rows[: len(entries)][keep]
+            rows = grown
+        if new is not None and vector is not None:
+            rows[count] = vector
+            kept.append(new)
+        exact = {entry.key: entry for entry in kept if entry.kind == "is"}
+        rejected: dict[str, frozenset[str]] = {}
+        for entry in kept:
+            if entry.kind == "is_not":
+                rejected[entry.key] = rejected.get(entry.key, frozenset()) | {entry.label}
+        self._known = replace(self._known, entries=tuple(kept), rows=rows, exact=exact, rejected=rejected)
+
+    def _check(self, vectors: Floats, count: int) -> None:
+        if vectors.shape != (count, self.dim):
+            raise InvalidInputError(
+                f"vectors of this memory have shape ({count}, {self.dim}), came with {vectors.shape}"
+            )
+
+
+def _key(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,96 @@
+"""What all routes of one server share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.types import Scope
+
+from rejoinder.serving.access import TENANT_HEADER, Access, bearer
+from rejoinder.serving.hub import Hub
+from rejoinder.tenants.quotas import RateLimiter
+
+if TYPE_CHECKING:
+    from rejoinder.application import Application
+
+__all__ = ["Door", "TheDoor", "door_of"]
+
+_TENANT_HEADER = TENANT_HEADER.encode()
+
+_logger = logging.getLogger("rejoinder.serving")
+
+
+class Door:
+    """The application, who listens, and what runs beside the requests."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.hub = Hub()
+        self.closing = asyncio.Event()
+        server = application.settings.server
+        self._users = RateLimiter(user_per_minute=server.user_requests_per_minute)
+        self._tenants = RateLimiter(user_per_minute=0, tenant_per_minute=server.tenant_requests_per_minute)
+        self._aside: set[asyncio.Task[None]] = set()
+
+    async def admit(self, authorization: bytes | None, scope: Scope) -> Access:
+        """Return who calls.
+
+        Raises:
+            AuthenticationError: nobody known.
+            RateLimitedError: they call too often.
+            NotFoundError: an operator named a tenant that is not there.
+        """
+        named = next((value for name, value in scope["headers"] if name == _TENANT_HEADER), None)
+        return await self.admit_token(bearer(authorization), None if named is None else named.decode("latin-1"))
+
+    async def admit_token(self, token: str, named: str | None = None, *, count: bool = True) -> Access:
+        """Return whose key or token this is; raises as `admit`.
+
+        Args:
+            count: whether this is a request, which counts for the limits.
+        """
+        principal = await self.application.tenants.authenticate(token)
+        if count and principal.tenant is not None:
+            # A key stands for a whole backend: only the holders of tokens are users.
+            if principal.user_id is not None:
+                self._users.check(principal.tenant, principal.user_id)
+            self._tenants.check(principal.tenant, "")
+        if principal.role == "operator" and named is not None:
+            await self.application.tenants.get(
+                named
+            )  # unknown to everyone else is an error of theirs, here it is a typing error
+        return Access(principal, named)
+
+    def run_aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something to its end, whatever becomes of the request that asked for it."""
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._aside.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("work beside the requests failed", exc_info=error)
+
+    async def close(self, *, patience_s: float = 10.0) -> None:
+        """Wait for what runs aside; what takes longer than `patience_s` seconds is cancelled."""
+        self.closing.set()
+        if self._aside:
+            _, late = await asyncio.wait(self._aside, timeout=patience_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+async def door_of(request: Request) -> Door:
+    """Return the door of the server that this request came to."""
+    door: Door = request.app.state.door
+    return door
+
+
+TheDoor = Annotated[Door, Depends(door_of)]

@@ -1,0 +1,432 @@
+"""What goes in and out over HTTP and the socket.
+
+Requests are checked strictly: unknown fields are refused, "3" is no 3. Responses document; see `responses.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from rejoinder.payloads import ActionKind, Decision, Json, Mode, Part, Polarity, Reply, Reward
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+Id = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
+"""An id of ours: printable ASCII without spaces."""
+UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+TenantId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=8000)]
+KeyRoleName = Literal["customer", "agent", "analyst", "admin", "ingest", "operator"]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class ProblemField(_Out):
+    """One wrong field of a request."""
+
+    field: str = Field(description="Where it is, e.g. `body.text`.")
+    reason: str
+
+
+class ProblemDocument(_Out):
+    """An error (RFC 9457), the same shape for all."""
+
+    model_config = _example(
+        type="urn:rejoinder:problem:not-found",
+        title="Not found",
+        status=404,
+        detail="there is no conversation 'conv_1'",
+        instance="/v1/conversations/conv_1",
+    )
+
+    type: str = Field(description="`urn:rejoinder:problem:` and the kind.")
+    title: str
+    status: int
+    detail: str = Field(description="What was wrong this time, and what to do.")
+    instance: str = Field(description="The path that was asked for.")
+    errors: list[ProblemField] | None = Field(default=None, description="The wrong fields, where there are any.")
+    error_id: str | None = Field(default=None, description="Names the operator's log entry of an internal error.")
+
+
+# --- conversations -------------------------------------------------------------------------------------------------
+
+
+class ConversationIn(_In):
+    """A new conversation of the caller."""
+
+    model_config = _example(channel="web")
+
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,40}$")] = "api"
+
+
+class ConversationCreated(_Out):
+    """The id of a new conversation."""
+
+    model_config = _example(id="conv_0192f0c1a2b31c00f9f8e7d6c5b4a39")
+
+    id: str
+
+
+class LineOut(_Out):
+    """One line of a conversation."""
+
+    speaker: Literal["user", "bot", "agent"]
+    text: str = Field(description="As it was stored, after redaction.")
+    at: datetime
+
+
+class ConversationOut(_Out):
+    """A conversation, and its last lines, oldest first."""
+
+    id: str
+    user_id: str
+    mode: Mode = Field(description="Who answers: the bot, nobody yet (queued), or a person.")
+    turns: int
+    history: list[LineOut]
+
+
+class ConversationSummary(_Out):
+    """A conversation in a list."""
+
+    id: str
+    user_id: str
+    channel: str
+    mode: Mode
+    turns: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConversationPage(_Out):
+    """Conversations, most recently changed first."""
+
+    conversations: list[ConversationSummary]
+    next: datetime | None = Field(description="Ask for the next page with `before=` this.")
+
+
+class MessageIn(_In):
+    """One message of a person."""
+
+    model_config = _example(text="Where is my order?", idempotency_key="5f0c")
+
+    text: str = Field(description="Not empty, at most `server.max_text_chars` characters.")
+    idempotency_key: Id | None = Field(default=None, description="Instead of the header `Idempotency-Key`.")
+
+
+class TurnOut(_Out):
+    """What a message came to; durable."""
+
+    id: str
+    conversation_id: str
+    number: int
+    text: str = Field(description="The message as it was stored, after redaction.")
+    reply: Reply
+    action: ActionKind
+    decision_id: str | None = Field(description="What feedback names; none where a person speaks for the bot.")
+    label: str | None
+    confidence: float | None
+    mode: Mode
+    speaker: str = Field(description="bot, agent, or none while the customer waits for a person.")
+    model_versions: dict[str, str]
+
+
+class StoredTurnOut(_Out):
+    """A turn as it was stored."""
+
+    id: str
+    number: int
+    text: str | None = Field(description="What the person said, redacted; null where an agent spoke unasked.")
+    reply: Reply | None
+    action: ActionKind
+    speaker: str
+    started_at: datetime
+    duration_ms: float
+
+
+class TurnPage(_Out):
+    """Turns, oldest first."""
+
+    turns: list[StoredTurnOut]
+    next: int | None = Field(description="Ask for the next page with `after=` this.")
+
+
+class CallOut(_Out):
+    """One call of one hook of one plugin."""
+
+    hook: str
+    plugin: str
+    at_ms: float
+    took_ms: float
+    outcome: str
+    detail: str
+
+
+class TurnStory(StoredTurnOut):
+    """A turn, what was decided in it, and what each plugin did."""
+
+    decisions: list[Decision]
+    trace: list[CallOut]
+
+
+# --- feedback ------------------------------------------------------------------------------------------------------
+
+
+class _FeedbackIn(_In):
+    decision_id: Id
+    about: Part = "whole"
+    index: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None, description="Which answer, span, entity or position."
+    )
+    idempotency_key: Id | None = Field(default=None, description="Instead of the header `Idempotency-Key`.")
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected 1 or -1, not true or false")  # noqa: TRY004  # for pydantic
+    return value
+
+
+class ThumbsIn(_FeedbackIn):
+    """Thumbs up (1) or down (-1)."""
+
+    model_config = _example(decision_id="dec_1", kind="thumbs", value=1)
+
+    kind: Literal["thumbs"]
+    value: Annotated[Literal[1, -1], BeforeValidator(_no_truth)]
+
+
+class RatingIn(_FeedbackIn):
+    """One to five stars."""
+
+    model_config = _example(decision_id="dec_1", kind="rating", value=4)
+
+    kind: Literal["rating"]
+    value: Annotated[int, Field(ge=1, le=5)]
+
+
+class WordsIn(_FeedbackIn):
+    """The right intent, the right answer, a remark, or the name of what the person did."""
+
+    model_config = _example(decision_id="dec_1", kind="corrected_intent", value="card_arrival")
+
+    kind: Literal["corrected_intent", "corrected_answer", "free_text", "behaviour"]
+    value: Words
+
+
+FeedbackIn = Annotated[ThumbsIn | RatingIn | WordsIn, Field(discriminator="kind")]
+
+
+class FeedbackOut(_Out):
+    """What feedback came to; durable, and learned where `learned` says so."""
+
+    id: str
+    rewards: list[Reward]
+    examples: int
+    learned: bool
+    repeated: bool
+
+
+# --- tenants, keys, tokens -----------------------------------------------------------------------------------------
+
+
+class TokenIn(_In):
+    """A token for an end user, who is known to the bot by this id only."""
+
+    model_config = _example(user_id="customer-17", locale="en", time_zone="UTC")
+
+    user_id: UserId
+    locale: str = "en"
+    time_zone: str = "UTC"
+    ttl_s: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Seconds; at most the deployment's.")
+
+
+class TokenOut(_Out):
+    """A token; it is shown once."""
+
+    token: str
+    expires_at: datetime
+
+
+class KeyIn(_In):
+    """A new API key."""
+
+    model_config = _example(role="agent", name="help desk")
+
+    role: KeyRoleName
+    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = ""
+    expires_at: Annotated[datetime, Field(strict=False)] | None = None
+
+
+class KeyOut(_Out):
+    """An API key, without its secret."""
+
+    id: str
+    tenant: str | None
+    prefix: str
+    role: KeyRoleName
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class NewKeyOut(KeyOut):
+    """A new API key; `key` is shown this once."""
+
+    key: str
+
+
+class KeyList(_Out):
+    """API keys, newest first."""
+
+    keys: list[KeyOut]
+
+
+class TenantIn(_In):
+    """A new tenant."""
+
+    model_config = _example(id="acme", name="Acme Ltd")
+
+    id: TenantId
+    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = ""
+    settings: dict[str, dict[str, Json]] | None = Field(default=None, description="By plugin and key.")
+    plugins: list[str] | None = Field(default=None, description="Names of its plugins; none given: all, now and later.")
+
+
+class TenantChange(_In):
+    """What to change of a tenant; what is left out stays."""
+
+    model_config = _example(name="Acme Holding")
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] | None = None
+    disabled: bool | None = Field(default=None, description="For operators only.")
+
+
+class SettingIn(_In):
+    """The new value of one setting."""
+
+    model_config = _example(value=0.4)
+
+    value: Json = Field(description="What JSON can say; what fits depends on the setting.")
+
+
+class SettingOut(_Out):
+    """One setting, where its value came from; secrets are masked."""
+
+    key: str
+    value: Json
+    source: str
+
+
+class TenantOut(_Out):
+    """A tenant."""
+
+    id: str
+    name: str
+    disabled: bool
+    plugins: list[str] | None = Field(description="The plugins that it was given; null: all of the deployment's.")
+    created_at: datetime
+
+
+class TenantDetails(TenantOut):
+    """A tenant with its settings."""
+
+    enabled: list[str] = Field(description="The plugins that it has and that can be used.")
+    problem: str | None = Field(description="What is wrong with its settings, so that they cannot be used; else null.")
+    settings: list[SettingOut]
+    skipped: dict[str, str] = Field(description="Plugins that it has but that cannot be used, and why.")
+
+
+class TenantList(_Out):
+    """Tenants by id."""
+
+    tenants: list[TenantOut]
+
+
+# --- models and examples -------------------------------------------------------------------------------------------
+
+
+class ModelVersionOut(_Out):
+    """One fitted model of one task."""
+
+    id: str
+    task: str
+    number: int
+    state: str
+    metrics: dict[str, float]
+    created_at: datetime
+    promoted_at: datetime | None = None
+
+
+class ModelList(_Out):
+    """A tenant's model versions, newest first; those in state `live` answer."""
+
+    versions: list[ModelVersionOut]
+
+
+class ExampleIn(_In):
+    """One labelled example."""
+
+    model_config = _example(task="intent", text="where is my card", label="card_arrival")
+
+    task: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")] = "intent"
+    text: Words
+    label: Annotated[str, StringConstraints(min_length=1, max_length=8000)] | None = None
+    other: Annotated[str, StringConstraints(min_length=1, max_length=8000)] | None = None
+    target: Json = None
+    polarity: Polarity = "positive"
+    weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
+
+
+class BadRow(_Out):
+    """A row that was not loaded."""
+
+    index: int = Field(description="From 0.")
+    reason: str
+
+
+class ImportOut(_Out):
+    """What an import came to."""
+
+    loaded: int
+    repeated: int = Field(description="Rows that were there already.")
+    bad: list[BadRow] = Field(description="The first hundred rows that were left out.")
+    bad_count: int
+
+
+class PageOut(_Out):
+    """A page of a plugin."""
+
+    plugin: str
+    title: str
+    path: str
+
+
+class PageList(_Out):
+    """Pages of plugins."""
+
+    pages: list[PageOut]
+
+
+# --- health --------------------------------------------------------------------------------------------------------
+
+
+class HealthOut(_Out):
+    """The server runs."""
+
+    status: Literal["ok"]
+    version: str

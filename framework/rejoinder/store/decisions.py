@@ -1,0 +1,87 @@
+"""Decisions: whatever was put before a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from rejoinder.payloads import Decision
+from rejoinder.store.access import missing, reading, writing
+from rejoinder.store.tables import DecisionRow, table_of
+from rejoinder.wire import from_json, to_json
+
+__all__ = ["add_decision", "decisions_of_turn", "get_decision", "list_decisions"]
+
+_decisions = table_of(DecisionRow)
+_c = _decisions.c
+_COLUMNS = tuple(column for column in _c if column.name not in ("tenant_id", "turn_id"))
+_INSERT = insert(_decisions)
+
+
+@writing
+def add_decision(session: Session, tenant_id: str, decision: Decision, *, turn_id: str | None = None) -> None:
+    """Keep a decision.
+
+    Raises:
+        ConflictError: there is one of this id, or no such turn in this tenant.
+    """
+    insert_decision(session, tenant_id, decision, turn_id)
+
+
+@reading
+def get_decision(session: Session, tenant_id: str, decision_id: str) -> Decision:
+    """Return a decision.
+
+    Raises:
+        NotFoundError: the tenant has no such decision.
+    """
+    return find_decision(session, tenant_id, decision_id)
+
+
+@reading
+def decisions_of_turn(session: Session, tenant_id: str, turn_id: str) -> list[Decision]:
+    """Return the decisions of a turn, oldest first."""
+    mine = (_c.tenant_id == tenant_id, _c.turn_id == turn_id)
+    return [_decision(row) for row in session.execute(select(*_COLUMNS).where(*mine).order_by(_c.at, _c.id))]
+
+
+@reading
+def list_decisions(
+    session: Session,
+    tenant_id: str,
+    *,
+    task: str | None = None,
+    user_id: str | None = None,
+    since: datetime | None = None,
+    limit: int = 100,
+) -> list[Decision]:
+    """Return decisions, newest first, at most `limit`; only those that fit what is given."""
+    statement = select(*_COLUMNS).where(_c.tenant_id == tenant_id)
+    if task is not None:
+        statement = statement.where(_c.task == task)
+    if user_id is not None:
+        statement = statement.where(_c.user_id == user_id)
+    if since is not None:
+        statement = statement.where(_c.at >= since)
+    return [_decision(row) for row in session.execute(statement.order_by(_c.at.desc(), _c.id.desc()).limit(limit))]
+
+
+def find_decision(session: Session, tenant_id: str, decision_id: str) -> Decision:
+    """Return a decision, within another access function."""
+    row = session.execute(select(*_COLUMNS).where(_c.tenant_id == tenant_id, _c.id == decision_id)).first()
+    if row is None:
+        raise missing("decision", decision_id)
+    return _decision(row)
+
+
+def insert_decision(session: Session, tenant_id: str, decision: Decision, turn_id: str | None) -> None:
+    """Insert a decision, within another access function; a Core statement, since it is on every turn's way."""
+    values: dict[str, Any] = {**to_json(decision), "at": decision.at, "tenant_id": tenant_id, "turn_id": turn_id}
+    session.connection().execute(_INSERT, values)
+
+
+def _decision(row: Any) -> Decision:
+    return from_json(Decision, dict(row._mapping))

@@ -1,0 +1,144 @@
+"""SQLite's fast lanes: functions that run in a thread, whole, and writes that share a commit.
+
+Why: an AsyncSession over aiosqlite hands every statement to a thread and waits for the event loop to be told, five times for a
+turn, each time in competition with the loop for the interpreter's lock; a whole function costs one such hop. And with
+synchronous=FULL a commit waits for the disk (here 4 ms): writes that arrive while one commit is under way share the next one,
+so that their number per second is not bound to the disk's. Each keeps its own savepoint: one that fails takes no other with it,
+and none is acknowledged before the commit that holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from rejoinder.errors import StoreUnavailableError
+from rejoinder.store.engines import Address, Synchronous, sync_sqlite_engine
+from rejoinder.store.failures import mapped_errors
+
+__all__ = ["SqliteLanes"]
+
+_T = TypeVar("_T")
+_Outcome: TypeAlias = tuple[Any, BaseException | None]
+
+_READERS = 4
+_BATCH = 64
+"""Most writes that share one commit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    work: Callable[[Session], Any]
+    done: asyncio.Future[Any]
+
+
+class SqliteLanes:
+    """Threads with connections of their own: several that read, one that writes.
+
+    Args:
+        lock: held while something is written; shared with whoever else in this process writes to the file.
+    """
+
+    def __init__(self, address: Address, *, synchronous: Synchronous, lock: asyncio.Lock) -> None:
+        self._lock = lock
+        self._read_engine = sync_sqlite_engine(address, synchronous=synchronous, write=False, size=_READERS)
+        self._write_engine = sync_sqlite_engine(address, synchronous=synchronous, write=True, size=1)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="rejoinder-read")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="rejoinder-write")
+        self._waiting: deque[_Job] = deque()
+        self._drain: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def read(self, work: Callable[[Session], _T]) -> _T:
+        """Run a function that only reads, on one snapshot, in a thread.
+
+        Raises:
+            StoreUnavailableError: the file cannot be read, or the lanes are closed.
+        """
+        self._refuse_when_closed()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def write(self, work: Callable[[Session], _T]) -> _T:
+        """Run a function that writes; return once what it wrote is on the disk.
+
+        Cancelled before its turn, it is left out; cancelled later, it may have been written all the same.
+
+        Raises:
+            ConflictError: it contradicts another record.
+            StoreUnavailableError: the file is locked or full, or the lanes are closed; nothing was written.
+        """
+        self._refuse_when_closed()
+        job = _Job(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        if self._drain is None or self._drain.done():
+            self._drain = asyncio.create_task(self._drain_waiting(), name="rejoinder-store-writes")
+        result: _T = await job.done
+        return result
+
+    async def close(self) -> None:
+        """Finish what waits, then give back threads and connections."""
+        self._closed = True
+        if self._drain is not None:
+            await asyncio.wait([self._drain])
+        for pool in (self._readers, self._writer):
+            await asyncio.to_thread(pool.shutdown)
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise StoreUnavailableError("the record store was closed in this process")
+
+    async def _drain_waiting(self) -> None:
+        while self._waiting:
+            async with self._lock:
+                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                batch = [job for job in batch if not job.done.cancelled()]
+                if not batch:
+                    continue
+                loop = asyncio.get_running_loop()
+                outcomes = await loop.run_in_executor(self._writer, self._write, [job.work for job in batch])
+            for job, (result, error) in zip(batch, outcomes, strict=True):
+                if job.done.cancelled():
+                    continue
+                if error is None:
+                    job.done.set_result(result)
+                else:
+                    job.done.set_exception(error)
+
+    def _read(self, work: Callable[[Session], _T]) -> _T:
+        with mapped_errors(), self._read_engine.connect() as connection, Session(connection) as session:
+            return work(session)
+
+    def _write(self, batch: list[Callable[[Session], Any]]) -> list[_Outcome]:
+        """Run a batch in one transaction; return for each its result or its error, after the commit."""
+        mode: Any = "create_savepoint" if len(batch) > 1 else "rollback_only"
+        try:
+            with mapped_errors(), self._write_engine.begin() as connection:
+                if len(batch) == 1:
+                    return [(_work(connection, batch[0], mode), None)]
+                outcomes = [_outcome(connection, work, mode) for work in batch]
+        except BaseException as error:  # the commit failed, or the only one did: nothing was written
+            return [(None, error)] * len(batch)
+        return outcomes
+
+
+def _work(connection: Connection, work: Callable[[Session], Any], mode: Any) -> Any:
+    with mapped_errors(), Session(connection, expire_on_commit=False, join_transaction_mode=mode) as session:
+        result = work(session)
+        session.commit()
+        return result
+
+
+def _outcome(connection: Connection, work: Callable[[Session], Any], mode: Any) -> _Outcome:
+    try:
+        return _work(connection, work, mode), None
+    except BaseException as error:  # handed to whoever asked for this write
+        return None, error

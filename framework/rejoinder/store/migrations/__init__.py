@@ -1,0 +1,1 @@
+"""Alembic's migrations of the host's own tables, run by `rejoinder.store.schema`."""

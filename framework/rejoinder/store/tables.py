@@ -1,0 +1,412 @@
+"""The tables. Every row but a tenant's own (and an operator's API key) names its tenant; the access modules ask for it always.
+
+A child row refers to its parent by tenant and id together, so that not even a wrong query can join two tenants. Moments are
+aware and in UTC; what a person typed is stored redacted, never raw.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKeyConstraint, Index, MetaData, Table, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from rejoinder.store.columns import JsonText, PlainText, UtcDateTime
+
+__all__ = [
+    "AdaptationRun",
+    "AlertDelivery",
+    "AlertRow",
+    "ApiKey",
+    "Conversation",
+    "DecisionRow",
+    "Document",
+    "EvaluationRow",
+    "EventRow",
+    "ExampleRow",
+    "FeedbackRow",
+    "Item",
+    "ModelVersion",
+    "SecretSlot",
+    "Tenant",
+    "Turn",
+    "User",
+    "metadata",
+    "table_of",
+]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""The schema of the host's own tables; plugins bring metadata of their own."""
+
+
+def table_of(record: type[SQLModel]) -> Table:
+    """Return the table of a record class, for statements that need no objects."""
+    return metadata.tables[str(record.__tablename__)]
+
+
+class _Record(SQLModel):
+    metadata = metadata
+
+
+class Tenant(_Record, table=True):
+    """One customer of the deployment. `settings` is nested by plugin; `plugins` None means: the deployment's defaults."""
+
+    __tablename__ = "tenants"
+
+    id: str = Field(sa_type=PlainText, primary_key=True)
+    name: str = Field(sa_type=PlainText)
+    settings: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    plugins: list[str] | None = Field(default=None, sa_type=JsonText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    disabled: bool = False
+
+
+class ApiKey(_Record, table=True):
+    """A key of the API, known by its hash only. Without a tenant it is an operator's, good for the whole deployment."""
+
+    __tablename__ = "api_keys"
+
+    id: str = Field(sa_type=PlainText, primary_key=True)
+    tenant_id: str | None = Field(
+        default=None, sa_type=PlainText, foreign_key="tenants.id", ondelete="CASCADE", index=True
+    )
+    prefix: str = Field(sa_type=PlainText, index=True)
+    hash: str = Field(sa_type=PlainText, unique=True)
+    role: str = Field(sa_type=PlainText)
+    name: str = Field(default="", sa_type=PlainText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class _Owned(_Record):
+    """A row of one tenant; the key is tenant and id together."""
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True, foreign_key="tenants.id", ondelete="CASCADE")
+    id: str = Field(sa_type=PlainText, primary_key=True)
+
+
+class User(_Owned, table=True):
+    """A person, by pseudonym. `consent`: True or False as they said, None when nobody asked."""
+
+    __tablename__ = "users"
+
+    consent: bool | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Conversation(_Owned, table=True):
+    """One conversation and the state that its next turn starts from. `mode` repeats the state's, for queries."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "user_id", "updated_at"),
+        Index(None, "tenant_id", "mode", "updated_at"),
+        Index(None, "tenant_id", "updated_at"),
+    )
+
+    user_id: str = Field(sa_type=PlainText)
+    channel: str = Field(default="api", sa_type=PlainText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    state: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    state_version: int = 0
+    turns: int = 0
+    mode: str = Field(default="bot", sa_type=PlainText)
+    closed: bool = False
+
+
+class SecretSlot(_Record, table=True):
+    """The encrypted raw value of a slot that redaction masks everywhere else."""
+
+    __tablename__ = "secret_slots"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "conversation_id"], ["conversations.tenant_id", "conversations.id"], ondelete="CASCADE"
+        ),
+        Index(None, "expires_at"),
+    )
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True)
+    conversation_id: str = Field(sa_type=PlainText, primary_key=True)
+    name: str = Field(sa_type=PlainText, primary_key=True)
+    ciphertext: bytes
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Turn(_Owned, table=True):
+    """One turn: what was said (redacted), what was answered, and the trace of how. `speaker` says who answered."""
+
+    __tablename__ = "turns"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "conversation_id"], ["conversations.tenant_id", "conversations.id"], ondelete="CASCADE"
+        ),
+        UniqueConstraint("tenant_id", "conversation_id", "number"),
+        UniqueConstraint("tenant_id", "conversation_id", "idempotency_key"),
+        Index(None, "tenant_id", "started_at"),
+    )
+
+    conversation_id: str = Field(sa_type=PlainText)
+    number: int
+    message_id: str | None = Field(default=None, sa_type=PlainText)
+    idempotency_key: str | None = Field(default=None, sa_type=PlainText)
+    request_hash: str | None = Field(default=None, sa_type=PlainText)
+    user_text: str | None = Field(default=None, sa_type=PlainText)
+    reply: dict[str, Any] | None = Field(default=None, sa_type=JsonText)
+    action: str = Field(sa_type=PlainText)
+    trace: Any = Field(default=None, sa_type=JsonText, nullable=True)
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    duration_ms: float = 0.0
+    speaker: str = Field(default="bot", sa_type=PlainText)
+
+
+class DecisionRow(_Owned, table=True):
+    """A `Decision` payload, and the turn that it belongs to where there is one."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "turn_id"], ["turns.tenant_id", "turns.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "turn_id"),
+        Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "task", "at"),
+        Index(None, "tenant_id", "at"),
+    )
+
+    turn_id: str | None = Field(default=None, sa_type=PlainText)
+    kind: str = Field(sa_type=PlainText)
+    task: str = Field(sa_type=PlainText)
+    at: datetime = Field(sa_type=UtcDateTime)
+    input: str = Field(default="", sa_type=PlainText)
+    user_id: str | None = Field(default=None, sa_type=PlainText)
+    candidates: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonText)
+    chosen: list[str] = Field(default_factory=list, sa_type=JsonText)
+    label: str | None = Field(default=None, sa_type=PlainText)
+    confidence: float | None = None
+    answer: str | None = Field(default=None, sa_type=PlainText)
+    model_versions: dict[str, str] = Field(default_factory=dict, sa_type=JsonText)
+
+
+class FeedbackRow(_Owned, table=True):
+    """A `Feedback` payload, the request that brought it, and the rewards that came of it (None: not scored yet)."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "decision_id"], ["decisions.tenant_id", "decisions.id"], ondelete="CASCADE"),
+        UniqueConstraint("tenant_id", "idempotency_key"),
+        Index(None, "tenant_id", "decision_id"),
+        Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "at"),
+    )
+
+    decision_id: str = Field(sa_type=PlainText)
+    kind: str = Field(sa_type=PlainText)
+    value: Any = Field(default=None, sa_type=JsonText, nullable=True)
+    user_id: str = Field(sa_type=PlainText)
+    at: datetime = Field(sa_type=UtcDateTime)
+    role: str = Field(default="customer", sa_type=PlainText)
+    about: str = Field(default="whole", sa_type=PlainText)
+    index: int | None = None
+    idempotency_key: str | None = Field(default=None, sa_type=PlainText)
+    request_hash: str | None = Field(default=None, sa_type=PlainText)
+    rewards: list[dict[str, Any]] | None = Field(default=None, sa_type=JsonText)
+
+
+class ExampleRow(_Owned, table=True):
+    """An `Example` payload. `held_back`: never trained on, the gate's own; `active`: no later correction contradicts it."""
+
+    __tablename__ = "examples"
+    __table_args__ = (
+        Index(None, "tenant_id", "task", "active", "at", "id"),
+        Index(None, "tenant_id", "user_id", "task"),
+        Index(None, "tenant_id", "decision_id"),
+    )
+
+    task: str = Field(sa_type=PlainText)
+    text: str = Field(sa_type=PlainText)
+    label: str | None = Field(default=None, sa_type=PlainText)
+    other: str | None = Field(default=None, sa_type=PlainText)
+    target: Any = Field(default=None, sa_type=JsonText, nullable=True)
+    polarity: str = Field(default="positive", sa_type=PlainText)
+    weight: float = 1.0
+    source: str = Field(default="", sa_type=PlainText)
+    decision_id: str | None = Field(default=None, sa_type=PlainText)
+    user_id: str | None = Field(default=None, sa_type=PlainText)
+    at: datetime = Field(sa_type=UtcDateTime)
+    held_back: bool = False
+    active: bool = True
+
+
+class ModelVersion(_Owned, table=True):
+    """One fitted model of one task, with its lineage. At most one version of a task is live."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "task", "number"),
+        ForeignKeyConstraint(["tenant_id", "parent_id"], ["model_versions.tenant_id", "model_versions.id"]),
+        Index(
+            "uq_model_versions_live",
+            "tenant_id",
+            "task",
+            unique=True,
+            sqlite_where=text("state = 'live'"),
+            postgresql_where=text("state = 'live'"),
+        ),
+    )
+
+    task: str = Field(sa_type=PlainText)
+    number: int
+    state: str = Field(default="candidate", sa_type=PlainText)
+    artefact: str = Field(sa_type=PlainText)
+    sha256: str = Field(sa_type=PlainText)
+    base_hash: str = Field(default="", sa_type=PlainText)
+    data_fingerprint: str = Field(default="", sa_type=PlainText)
+    code_version: str = Field(default="", sa_type=PlainText)
+    settings: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    seed: int = 0
+    metrics: dict[str, float] = Field(default_factory=dict, sa_type=JsonText)
+    parent_id: str | None = Field(default=None, sa_type=PlainText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    promoted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class AdaptationRun(_Owned, table=True):
+    """One fitting of one task: who has it, until when, how far it is, and what came of it."""
+
+    __tablename__ = "adaptation_runs"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "model_version_id"], ["model_versions.tenant_id", "model_versions.id"]),
+        Index(None, "tenant_id", "task", "created_at"),
+        Index(None, "status", "lease_until"),
+    )
+
+    task: str = Field(sa_type=PlainText)
+    status: str = Field(default="queued", sa_type=PlainText)
+    priority: int = 0
+    reason: str = Field(default="", sa_type=PlainText)
+    lease_owner: str | None = Field(default=None, sa_type=PlainText)
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    heartbeat_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    progress: float = 0.0
+    attempts: int = 0
+    error: str | None = Field(default=None, sa_type=PlainText)
+    checkpoint: str | None = Field(default=None, sa_type=PlainText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    model_version_id: str | None = Field(default=None, sa_type=PlainText)
+
+
+class EvaluationRow(_Owned, table=True):
+    """What one version scored on one set of examples, and whether the gate let it through."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "model_version_id"], ["model_versions.tenant_id", "model_versions.id"], ondelete="CASCADE"
+        ),
+        Index(None, "tenant_id", "model_version_id", "created_at"),
+    )
+
+    model_version_id: str = Field(sa_type=PlainText)
+    data: str = Field(sa_type=PlainText)
+    metrics: dict[str, float] = Field(default_factory=dict, sa_type=JsonText)
+    correct: dict[str, bool] = Field(default_factory=dict, sa_type=JsonText)
+    verdict: dict[str, Any] | None = Field(default=None, sa_type=JsonText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Item(_Owned, table=True):
+    """Something that can be recommended."""
+
+    __tablename__ = "items"
+    __table_args__ = (Index(None, "tenant_id", "active", "id"),)
+
+    title: str = Field(sa_type=PlainText)
+    text: str = Field(default="", sa_type=PlainText)
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    active: bool = True
+
+
+class EventRow(_Owned, table=True):
+    """An `Event` payload. `status`: new, done, or set_aside where a person must look (with `error`)."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index(None, "tenant_id", "status", "at", "id"),
+        Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "at"),
+    )
+
+    kind: str = Field(sa_type=PlainText)
+    at: datetime = Field(sa_type=UtcDateTime)
+    user_id: str | None = Field(default=None, sa_type=PlainText)
+    item_id: str | None = Field(default=None, sa_type=PlainText)
+    text: str | None = Field(default=None, sa_type=PlainText)
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    status: str = Field(default="new", sa_type=PlainText)
+    attempts: int = 0
+    error: str | None = Field(default=None, sa_type=PlainText)
+
+
+class AlertRow(_Owned, table=True):
+    """An `Alert` payload; `incident` happens once per tenant."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (UniqueConstraint("tenant_id", "incident"), Index(None, "tenant_id", "at"))
+
+    incident: str = Field(sa_type=PlainText)
+    title: str = Field(sa_type=PlainText)
+    severity: str = Field(sa_type=PlainText)
+    at: datetime = Field(sa_type=UtcDateTime)
+    key: str = Field(default="", sa_type=PlainText)
+    explanation: str = Field(default="", sa_type=PlainText)
+    evidence: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonText)
+
+
+class AlertDelivery(_Owned, table=True):
+    """The outbox: one alert on its way to one receiver. `status`: pending, delivered or set_aside."""
+
+    __tablename__ = "alert_deliveries"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "alert_id"], ["alerts.tenant_id", "alerts.id"], ondelete="CASCADE"),
+        UniqueConstraint("tenant_id", "alert_id", "receiver"),
+        Index(None, "tenant_id", "status", "next_attempt_at"),
+    )
+
+    alert_id: str = Field(sa_type=PlainText)
+    receiver: str = Field(sa_type=PlainText)
+    status: str = Field(default="pending", sa_type=PlainText)
+    attempts: int = 0
+    next_attempt_at: datetime = Field(sa_type=UtcDateTime)
+    last_error: str | None = Field(default=None, sa_type=PlainText)
+    delivered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Document(_Owned, table=True):
+    """A text that answers are found in. `sha256` tells an unchanged one from a new one."""
+
+    __tablename__ = "documents"
+    __table_args__ = (Index(None, "tenant_id", "source"),)
+
+    source: str = Field(sa_type=PlainText)
+    title: str = Field(default="", sa_type=PlainText)
+    url: str | None = Field(default=None, sa_type=PlainText)
+    text: str = Field(sa_type=PlainText)
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    sha256: str = Field(sa_type=PlainText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,200 @@
+"""A tenant's settings: plugin defaults < `[tenant_defaults]` < `tenants/<id>.toml` < the tenant's row. Never the environment."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+
+from rejoinder.errors import SettingsError, did_you_mean
+from rejoinder.layers import Layer, Layered, Setting, check, read_toml, rows
+
+__all__ = ["TenantSettings", "TenantSettingsResolver"]
+
+ROW = "stored setting"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """One tenant's settings, checked.
+
+    Attributes:
+        plugins: the plugins that the tenant has and that can be used.
+        settings: an instance of its own settings model for each plugin that has one and can be used.
+        skipped: why the others cannot be used: a required setting is missing, or the plugin is not installed any more.
+    """
+
+    tenant: str
+    plugins: frozenset[str]
+    settings: Mapping[str, BaseModel] = field(repr=False)
+    skipped: Mapping[str, str]
+    layered: Mapping[str, Layered] = field(repr=False)
+
+    def rows(self) -> tuple[Setting, ...]:
+        """Return every setting with its value (secrets masked) and where that came from."""
+        found: list[Setting] = []
+        for plugin, model in sorted(self.settings.items()):
+            found.extend(rows(model, self.layered[plugin], (plugin,)))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    stamp: tuple[int, ...]
+    stored: Mapping[str, Any]
+    enabled: tuple[str, ...] | None
+    resolved: TenantSettings
+
+
+class TenantSettingsResolver:
+    """Turns layers into typed settings.
+
+    Args:
+        models: the settings model of each plugin that has one.
+        plugin_names: all plugins that are loaded.
+        defaults: the table `[tenant_defaults]`.
+        folder: where the files `<tenant>.toml` are; it need not exist.
+        disabled: plugins that the deployment leaves out; what is said of them is passed over.
+        unseal: opens what the row keeps encrypted, given the row's settings and the tenant.
+    Raises:
+        SettingsError: `defaults` are wrong, or a model reads the environment by itself.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, type[BaseModel]],
+        plugin_names: Collection[str],
+        *,
+        defaults: Layer,
+        folder: Path,
+        disabled: Collection[str] = (),
+        unseal: Callable[[Any, str], Any] = lambda tree, _: tree,
+    ) -> None:
+        for plugin, model in models.items():
+            if issubclass(model, BaseSettings):
+                raise SettingsError(
+                    f"plugin {plugin!r}: its settings model {model.__name__} reads the environment, which never overrides a "
+                    "tenant; derive it from pydantic.BaseModel"
+                )
+        self.models = dict(models)
+        self.plugin_names = frozenset(plugin_names)
+        self._defaults = defaults
+        self._folder = folder
+        self._disabled = frozenset(disabled)
+        self._unseal = unseal
+        self._cache: dict[str, _Cached] = {}
+        wrong = [*self._wrong_tables(defaults, "tenant_defaults")]
+        for plugin, model in self.models.items():
+            wrong.extend(check(model, _merge(plugin, defaults), prefix=(plugin,))[1])
+        if wrong:
+            raise SettingsError("\n".join(wrong))
+
+    def file(self, tenant: str) -> Path:
+        """Return where a tenant's file would be."""
+        return self._folder / f"{tenant}.toml"
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the tenants' files that are there."""
+        return tuple(sorted(self._folder.glob("*.toml"))) if self._folder.is_dir() else ()
+
+    def resolve(self, tenant: str, stored: Mapping[str, Any], enabled: Sequence[str] | None = None) -> TenantSettings:
+        """Return a tenant's settings; from the cache as long as neither its file nor its row changed.
+
+        Args:
+            stored: the settings in the tenant's row, nested by plugin.
+            enabled: the plugins in the tenant's row; None: all that are loaded.
+        Raises:
+            SettingsError: a value or key is wrong; the text names every place.
+        """
+        stamp = self._stamp(tenant)
+        names = None if enabled is None else tuple(enabled)
+        cached = self._cache.get(tenant)
+        if cached and cached.stamp == stamp and cached.stored == stored and cached.enabled == names:
+            return cached.resolved
+        resolved, wrong = self._resolve(tenant, stored, names)
+        if wrong:
+            raise SettingsError("\n".join(wrong))
+        self._cache[tenant] = _Cached(stamp, copy.deepcopy(dict(stored)), names, resolved)
+        return resolved
+
+    def problems(
+        self, tenant: str, stored: Mapping[str, Any], enabled: Sequence[str] | None = None
+    ) -> tuple[list[str], Mapping[str, str]]:
+        """Return what is wrong with a tenant's settings, and which plugins it cannot use and why; nothing is cached."""
+        try:
+            resolved, wrong = self._resolve(tenant, stored, None if enabled is None else tuple(enabled))
+        except SettingsError as error:
+            return str(error).splitlines(), {}
+        return wrong, resolved.skipped
+
+    def refuse_unknown(self, plugin: str) -> None:
+        """Do nothing when a plugin is loaded.
+
+        Raises:
+            SettingsError: it is not; the text has the closest one and all names.
+        """
+        if plugin not in self.plugin_names:
+            raise SettingsError(self._no_such(plugin))
+
+    # --- within ----------------------------------------------------------------------------------------------------
+
+    def _resolve(
+        self, tenant: str, stored: Mapping[str, Any], enabled: tuple[str, ...] | None
+    ) -> tuple[TenantSettings, list[str]]:
+        in_file = self._read(tenant)
+        wrong = [*self._wrong_tables(in_file, "")] if in_file else []
+        row = Layer("tenant", f"{ROW} of {tenant!r}", self._unseal(stored, tenant))
+        skipped = {name: "it is not installed" for name in (*(enabled or ()), *stored) if name not in self.plugin_names}
+        plugins = set(self.plugin_names if enabled is None else self.plugin_names & set(enabled))
+        settings: dict[str, BaseModel] = {}
+        layered: dict[str, Layered] = {}
+        for plugin, model in self.models.items():
+            merged = layered[plugin] = _merge(plugin, self._defaults, in_file, row)
+            made, errors, missing = check(model, merged, prefix=(plugin,))
+            wrong.extend(errors)
+            if made is not None:
+                settings[plugin] = made
+            elif missing and plugin in plugins:
+                plugins.discard(plugin)
+                key = missing[0].split(" ", 1)[0]
+                skipped[plugin] = f"{'; '.join(missing)}; set it: rejoinder tenant set {tenant} {key} VALUE"
+        return TenantSettings(tenant, frozenset(plugins), settings, skipped, layered), wrong
+
+    def _read(self, tenant: str) -> Layer | None:
+        file = self.file(tenant)
+        return read_toml(file, "tenant_file") if file.is_file() else None
+
+    def _stamp(self, tenant: str) -> tuple[int, ...]:
+        try:
+            found = self.file(tenant).stat()
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    def _wrong_tables(self, layer: Layer, prefix: str) -> Iterator[str]:
+        """Yield what is wrong with the outermost keys, which are plugins."""
+        for plugin, values in layer.values.items():
+            place = layer.origin((plugin,)).place
+            key = f"{prefix}.{plugin}".removeprefix(".")
+            if plugin in self._disabled:
+                continue
+            if plugin not in self.plugin_names:
+                yield f"{place}: {key}: {self._no_such(plugin)}"
+            elif plugin not in self.models:
+                yield f"{place}: {key}: the plugin {plugin!r} has no settings"
+            elif not isinstance(values, Mapping):
+                yield f"{place}: {key}: expected a table `[{key}]`"
+
+    def _no_such(self, plugin: str) -> str:
+        listed = ", ".join(sorted(self.plugin_names)) or "none"
+        return f"there is no plugin {plugin!r}.{did_you_mean(plugin, self.plugin_names)} Plugins installed: {listed}"
+
+
+def _merge(plugin: str, *layers: Layer | None) -> Layered:
+    tables = [layer.table(plugin) for layer in layers if layer is not None]
+    return Layered([table for table in tables if isinstance(table.values, Mapping)])

@@ -1,0 +1,69 @@
+"""Put an action and its answers into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rejoinder.context import Context
+from rejoinder.payloads import Action, Answer, Card, ConversationState, Option, Reply
+
+from rejoinder_plugins.dialogue.settings import DialogueSettings
+
+
+def reply_to(action: Action, answers: tuple[Answer, ...], state: ConversationState, context: Context) -> Reply | None:
+    """Return the reply; None for a flow step without words, which its own plugin composes."""
+    settings: DialogueSettings = context.settings
+    match action.kind:
+        case "silent":
+            return Reply(parts=())
+        case "answer":
+            return _answered(answers, settings) if answers else _unknown(state, context)
+        case "hand_off":
+            return Reply(parts=(_hand_off_text(action, state, settings),))
+        case "ask":
+            question = action.question
+            return Reply(parts=(action.text or settings.texts.empty,), options=question.options if question else ())
+        case _:
+            return Reply(parts=(action.text,)) if action.text else None
+
+
+def ranked(answers: Sequence[Answer], settings: DialogueSettings) -> list[Answer]:
+    """Return the answers worth giving: scored high enough, each text or item once, at most as many as the tenant wants."""
+    result: list[Answer] = []
+    seen: set[str] = set()
+    for answer in answers:
+        same = " ".join((answer.text or answer.item or answer.id).split()).casefold()
+        if answer.score >= settings.min_score and same not in seen:
+            seen.add(same)
+            result.append(answer)
+    return result[: settings.max_answers]
+
+
+def _answered(answers: tuple[Answer, ...], settings: DialogueSettings) -> Reply:
+    parts = tuple(answer.text.strip() for answer in answers if answer.text and answer.text.strip())
+    shown = [
+        answer.card or (Card(title=answer.item) if answer.item and not answer.text else None) for answer in answers
+    ]
+    cards = tuple(card for card in shown if card is not None)
+    citations = dict.fromkeys(citation for answer in answers for citation in answer.citations)
+    return Reply(parts=parts or (settings.texts.found,), cards=cards, citations=tuple(citations))
+
+
+def _unknown(state: ConversationState, context: Context) -> Reply:
+    settings: DialogueSettings = context.settings
+    texts = settings.texts.unknown
+    turn = max(state.misses, 1) - 1
+    rotated = [texts[(turn + step) % len(texts)] for step in range(len(texts))]
+    last = next((line.text for line in reversed(context.history) if line.speaker == "bot"), "")
+    unknown = next((text for text in rotated if text not in last), rotated[0])
+    if not settings.hand_off or state.misses < settings.hand_off_after_misses:
+        return Reply(parts=(unknown,))
+    yes = Option(title=settings.texts.yes_option, value="yes")
+    no = Option(title=settings.texts.no_option, value="no")
+    return Reply(parts=(unknown, settings.texts.hand_off_offer), options=(yes, no))
+
+
+def _hand_off_text(action: Action, state: ConversationState, settings: DialogueSettings) -> str:
+    if any(effect.name == "notify_hand_off" and not effect.ok for effect in state.effects):
+        return settings.texts.hand_off_not_notified
+    return action.text or settings.texts.hand_off

@@ -1,0 +1,37 @@
+"""The plugin's hooks."""
+
+from __future__ import annotations
+
+from rejoinder.context import Context
+from rejoinder.hooks import hookimpl
+from rejoinder.payloads import Action, Answer, ConversationState, Message, Query, Reply, Understanding
+
+from rejoinder_plugins.dialogue.compose import ranked, reply_to
+from rejoinder_plugins.dialogue.decide import Turn
+from rejoinder_plugins.dialogue.settings import DialogueSettings
+
+
+class DialoguePlugin:
+    """The shipped dialogue: answers, asks back between near ties, admits what it does not know, and hands over to a person."""
+
+    rejoinder_spec = ">=1.0,<2"
+    settings = DialogueSettings
+
+    @hookimpl(trylast=True)
+    async def decide_action(
+        self, message: Message, understanding: Understanding, state: ConversationState, context: Context
+    ) -> Action:
+        """Choose what to do; as the last plugin asked, it always has something."""
+        return await Turn(message, understanding, state, context).decide()
+
+    @hookimpl(trylast=True)
+    async def rank_answers(self, query: Query, answers: tuple[Answer, ...], context: Context) -> list[Answer]:
+        """Keep the answers that are good enough to be a reply; lists of another kind pass untouched."""
+        return ranked(answers, context.settings) if query.kind == "reply" else list(answers)
+
+    @hookimpl(trylast=True)
+    async def compose_reply(
+        self, action: Action, answers: tuple[Answer, ...], state: ConversationState, context: Context
+    ) -> Reply | None:
+        """Put the reply into words."""
+        return reply_to(action, answers, state, context)

@@ -1,0 +1,59 @@
+"""Writes turns and feedback as fast as it can, and prints each id once it is acknowledged. Run by test_store_kill.py."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from rejoinder.payloads import ConversationState, Decision, Feedback, Reply
+from rejoinder.store.conversations import open_conversation
+from rejoinder.store.database import Database
+from rejoinder.store.feedback import add_feedback
+from rejoinder.store.turns import NewTurn, record_turn
+
+
+def acknowledge(kind: str, record_id: str) -> None:
+    """Tell the test, without delay."""
+    sys.stdout.write(f"{kind} {record_id}\n")
+    sys.stdout.flush()
+
+
+async def talk(database: Database) -> None:
+    """Hold one conversation without end."""
+    conversation = await open_conversation(database, "acme", user_id="ann")
+    state = ConversationState()
+    number = 0
+    while True:
+        number += 1
+        now = datetime.now(UTC)
+        decision = Decision(id=uuid4().hex, kind="turn", task="intent", at=now)
+        turn = NewTurn(
+            number=number, action="answer", started_at=now, user_text="question", reply=Reply(parts=("answer",))
+        )
+        state = await record_turn(
+            database,
+            "acme",
+            conversation_id=conversation.id,
+            expected_version=state.version,
+            state=replace(state, misses=number),
+            turn=turn,
+            decision=decision,
+        )
+        acknowledge("turn", turn.id)
+        given = Feedback(id=uuid4().hex, decision_id=decision.id, kind="thumbs", value=1, user_id="ann", at=now)
+        await add_feedback(database, "acme", given, idempotency_key=given.id, request_hash="hash")
+        acknowledge("feedback", given.id)
+
+
+async def main() -> None:
+    """Talk in eight conversations at once."""
+    database = await Database.open(sys.argv[1])
+    acknowledge("ready", "now")
+    await asyncio.gather(*(talk(database) for _ in range(8)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

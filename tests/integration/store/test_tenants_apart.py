@@ -1,0 +1,283 @@
+"""No tenant reaches another's records: every access function is called by "other" with the ids of "acme"."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from rejoinder import store
+from rejoinder.errors import ConflictError, NotFoundError
+from rejoinder.payloads import ConversationState, Evaluation, Reward
+from rejoinder.store import (
+    alerts,
+    conversations,
+    decisions,
+    documents,
+    events,
+    examples,
+    feedback,
+    items,
+    keys,
+    models,
+    runs,
+    secret_slots,
+    tenants,
+    turns,
+    users,
+)
+from rejoinder.store.database import Database
+from rejoinder.store.tables import metadata
+from sqlalchemy import select
+
+from .samples import NOON, alert, decision, event, example, later, turn
+from .samples import feedback as new_feedback
+
+WHOLE_DEPLOYMENT = {
+    "tenants.create_tenant": "makes a tenant",
+    "tenants.list_tenants": "for operators",
+    "keys.find_key": "the tenant is learned from the key",
+    "runs.waiting_runs": "gives ids only, to a sweep that calls each tenant's functions",
+    "alerts.tenants_with_due_deliveries": "gives tenants only, to a sweep",
+}
+"""Functions that see all tenants, and why they may."""
+
+OWN_TENANT = {"tenants.get_tenant", "tenants.update_tenant", "tenants.delete_tenant"}
+"""Functions whose record is the tenant itself."""
+
+
+def access_functions() -> dict[str, Callable[..., Any]]:
+    """Return every public access function of every module of the store, by module and name."""
+    found = {}
+    for module_info in pkgutil.iter_modules(store.__path__):
+        if module_info.ispkg:
+            continue
+        module = importlib.import_module(f"rejoinder.store.{module_info.name}")
+        for name, function in vars(module).items():
+            blocking = getattr(function, "__wrapped__", None)
+            if (
+                blocking is not None
+                and blocking.__module__ == module.__name__
+                and inspect.iscoroutinefunction(function)
+            ):
+                found[f"{module_info.name}.{name}"] = function
+    return found
+
+
+class Acme:
+    """What "acme" has, one record of each kind."""
+
+    conversation = version = run = key = delivery = ""
+
+
+@pytest.fixture
+async def acme(database: Database) -> Acme:
+    ids = Acme()
+    ids.conversation = (
+        await conversations.open_conversation(database, "acme", user_id="ann", conversation_id="conv_1", at=NOON)
+    ).id
+    await turns.record_turn(
+        database,
+        "acme",
+        conversation_id=ids.conversation,
+        expected_version=0,
+        state=ConversationState(),
+        turn=turn(idempotency_key="key"),
+        decision=decision(),
+    )
+    await secret_slots.put_secret(
+        database, "acme", ids.conversation, "card", ciphertext=b"secret", expires_at=later(3600)
+    )
+    await feedback.add_feedback(database, "acme", new_feedback(), idempotency_key="key", request_hash="hash")
+    await examples.add_examples(database, "acme", [example()])
+    ids.version = (await models.add_version(database, "acme", task="intent", artefact="/a", sha256="0")).id
+    await models.set_version_state(database, "acme", ids.version, "live")
+    await models.add_evaluation(
+        database, "acme", ids.version, data="held_back", evaluation=Evaluation(metrics={"accuracy": 1.0})
+    )
+    ids.run = (await runs.create_run(database, "acme", task="intent", at=NOON)).id
+    await runs.claim_run(database, "acme", ids.run, owner="w1", lease_s=60, at=NOON)
+    ids.key = (await keys.create_key(database, "acme", prefix="rk", hash="hash", role="agent")).id
+    await documents.put_document(database, "acme", "doc_1", source="faq", text="text")
+    await items.put_item(database, "acme", "item_1", title="Item")
+    await events.add_events(database, "acme", [event()])
+    await alerts.add_alert(database, "acme", alert(), receivers=["mail"], at=NOON)
+    ids.delivery = (await alerts.list_deliveries(database, "acme"))[0].id
+    return ids
+
+
+# What "other" tries with acme's ids. Each gives nothing, or raises NotFoundError or ConflictError.
+ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
+    "alerts.add_alert": lambda db, t, _: alerts.add_alert(db, t, alert(title="Other's")),
+    "alerts.claim_deliveries": lambda db, t, _: alerts.claim_deliveries(db, t, lease_s=1, at=later(9e9)),
+    "alerts.delivery_done": lambda db, t, a: alerts.delivery_done(db, t, a.delivery),
+    "alerts.delivery_failed": lambda db, t, a: alerts.delivery_failed(
+        db, t, a.delivery, error="x", next_attempt_at=None
+    ),
+    "alerts.get_alert": lambda db, t, _: alerts.get_alert(db, t, "incident_1"),
+    "alerts.list_alerts": lambda db, t, _: alerts.list_alerts(db, t),
+    "alerts.list_deliveries": lambda db, t, _: alerts.list_deliveries(db, t),
+    "conversations.close_conversation": lambda db, t, a: conversations.close_conversation(db, t, a.conversation),
+    "conversations.delete_conversation": lambda db, t, a: conversations.delete_conversation(db, t, a.conversation),
+    "conversations.get_conversation": lambda db, t, a: conversations.get_conversation(db, t, a.conversation),
+    "conversations.list_conversations": lambda db, t, _: conversations.list_conversations(db, t, user_id="ann"),
+    "conversations.open_conversation": lambda db, t, a: conversations.open_conversation(
+        db, t, user_id="ann", conversation_id=a.conversation
+    ),
+    "conversations.update_state": lambda db, t, a: conversations.update_state(
+        db, t, a.conversation, expected_version=1, state=ConversationState(mode="agent")
+    ),
+    "decisions.add_decision": lambda db, t, _: decisions.add_decision(db, t, decision("d2"), turn_id="turn_1"),
+    "decisions.decisions_of_turn": lambda db, t, _: decisions.decisions_of_turn(db, t, "turn_1"),
+    "decisions.get_decision": lambda db, t, _: decisions.get_decision(db, t, "decision_1"),
+    "decisions.list_decisions": lambda db, t, _: decisions.list_decisions(db, t, user_id="ann"),
+    "documents.delete_document": lambda db, t, _: documents.delete_document(db, t, "doc_1"),
+    "documents.get_document": lambda db, t, _: documents.get_document(db, t, "doc_1"),
+    "documents.list_documents": lambda db, t, _: documents.list_documents(db, t),
+    "documents.put_document": lambda db, t, _: documents.put_document(db, t, "doc_1", source="x", text="Other's"),
+    "events.add_events": lambda db, t, _: events.add_events(db, t, [event(text="Other's")]),
+    "events.get_event": lambda db, t, _: events.get_event(db, t, "event_1"),
+    "events.list_events": lambda db, t, _: events.list_events(db, t, user_id="ann"),
+    "events.mark_events": lambda db, t, _: events.mark_events(db, t, ["event_1"], "done"),
+    "examples.add_examples": lambda db, t, _: examples.add_examples(db, t, [example(label="Other's", at=later(1))]),
+    "examples.count_examples": lambda db, t, _: examples.count_examples(db, t),
+    "examples.get_example": lambda db, t, _: examples.get_example(db, t, "example_1"),
+    "examples.list_examples": lambda db, t, _: examples.list_examples(db, t, "intent", active=None),
+    "examples.set_active": lambda db, t, _: examples.set_active(db, t, ["example_1"], False),
+    "feedback.add_feedback": lambda db, t, _: feedback.add_feedback(
+        db, t, new_feedback(), idempotency_key="key", request_hash="hash"
+    ),
+    "feedback.get_feedback": lambda db, t, _: feedback.get_feedback(db, t, "feedback_1"),
+    "feedback.list_feedback": lambda db, t, _: feedback.list_feedback(db, t, decision_id="decision_1"),
+    "feedback.set_rewards": lambda db, t, _: feedback.set_rewards(
+        db, t, "feedback_1", [Reward(task="intent", value=1.0, reason="x")]
+    ),
+    "items.delete_item": lambda db, t, _: items.delete_item(db, t, "item_1"),
+    "items.get_item": lambda db, t, _: items.get_item(db, t, "item_1"),
+    "items.get_items": lambda db, t, _: items.get_items(db, t, ["item_1"]),
+    "items.list_items": lambda db, t, _: items.list_items(db, t, active=None),
+    "items.put_item": lambda db, t, _: items.put_item(db, t, "item_1", title="Other's"),
+    "keys.create_key": lambda db, t, _: keys.create_key(db, t, prefix="rk", hash="hash", role="admin"),
+    "keys.list_keys": lambda db, t, _: keys.list_keys(db, t),
+    "keys.revoke_key": lambda db, t, a: keys.revoke_key(db, t, a.key),
+    "keys.touch_key": lambda db, t, a: keys.touch_key(db, t, a.key),
+    "models.add_evaluation": lambda db, t, a: models.add_evaluation(
+        db, t, a.version, data="x", evaluation=Evaluation(metrics={})
+    ),
+    "models.add_version": lambda db, t, a: models.add_version(
+        db, t, task="intent", artefact="/b", sha256="1", parent_id=a.version
+    ),
+    "models.get_version": lambda db, t, a: models.get_version(db, t, a.version),
+    "models.list_evaluations": lambda db, t, a: models.list_evaluations(db, t, a.version),
+    "models.list_versions": lambda db, t, _: models.list_versions(db, t, task="intent"),
+    "models.live_version": lambda db, t, _: models.live_version(db, t, "intent"),
+    "models.set_version_state": lambda db, t, a: models.set_version_state(db, t, a.version, "retired"),
+    "runs.cancel_run": lambda db, t, a: runs.cancel_run(db, t, a.run),
+    "runs.claim_run": lambda db, t, a: runs.claim_run(db, t, a.run, owner="w2", lease_s=1, at=later(9e9)),
+    "runs.create_run": lambda db, t, _: runs.create_run(db, t, task="intent"),
+    "runs.finish_run": lambda db, t, a: runs.finish_run(db, t, a.run, owner="w1", status="failed"),
+    "runs.get_run": lambda db, t, a: runs.get_run(db, t, a.run),
+    "runs.heartbeat_run": lambda db, t, a: runs.heartbeat_run(db, t, a.run, owner="w1", lease_s=1),
+    "runs.list_runs": lambda db, t, _: runs.list_runs(db, t, task="intent"),
+    "secret_slots.delete_expired_secrets": lambda db, t, _: secret_slots.delete_expired_secrets(db, t, at=later(9e9)),
+    "secret_slots.get_secrets": lambda db, t, a: secret_slots.get_secrets(db, t, a.conversation, at=NOON),
+    "secret_slots.put_secret": lambda db, t, a: secret_slots.put_secret(
+        db, t, a.conversation, "card", ciphertext=b"Other's", expires_at=later(9)
+    ),
+    "turns.find_turn_by_key": lambda db, t, a: turns.find_turn_by_key(db, t, a.conversation, "key"),
+    "turns.get_turn": lambda db, t, _: turns.get_turn(db, t, "turn_1"),
+    "turns.list_turns": lambda db, t, a: turns.list_turns(db, t, a.conversation),
+    "turns.load_conversation": lambda db, t, a: turns.load_conversation(db, t, a.conversation),
+    "turns.record_turn": lambda db, t, a: turns.record_turn(
+        db, t, conversation_id=a.conversation, expected_version=1, state=ConversationState(), turn=turn(2)
+    ),
+    "users.delete_user": lambda db, t, _: users.delete_user(db, t, "ann"),
+    "users.ensure_user": lambda db, t, _: users.ensure_user(db, t, "ann"),
+    "users.get_user": lambda db, t, _: users.get_user(db, t, "ann"),
+    "users.list_users": lambda db, t, _: users.list_users(db, t),
+    "users.set_consent": lambda db, t, _: users.set_consent(db, t, "ann", False),
+}
+
+MAKES_ITS_OWN = {
+    "alerts.add_alert",
+    "conversations.open_conversation",
+    "documents.put_document",
+    "events.add_events",
+    "examples.add_examples",
+    "items.put_item",
+    "runs.create_run",
+}
+"""Attempts that give something: a record of the caller's own, of the same id."""
+
+
+def test_every_access_function_is_tried():
+    tried = set(ATTEMPTS) | set(WHOLE_DEPLOYMENT) | OWN_TENANT
+    assert set(access_functions()) == tried, (
+        "a new access function needs an attempt here, or a reason to see all tenants"
+    )
+
+
+def test_every_access_function_takes_the_tenant_first():
+    for name, function in access_functions().items():
+        if name not in WHOLE_DEPLOYMENT:
+            assert list(inspect.signature(function).parameters)[1] == "tenant_id", name
+
+
+def test_every_table_names_the_tenant():
+    for table in metadata.tables.values():
+        if table.name != "tenants":
+            assert any(
+                key.column.table.name in {"tenants", "conversations"} for key in table.c.tenant_id.foreign_keys
+            ), table.name
+
+
+async def rows_of(database: Database, tenant_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Return everything that a tenant has."""
+    async with database.read() as session:
+        return {
+            table.name: [
+                dict(row._mapping)
+                for row in await session.execute(
+                    select(table)
+                    .where((table.c.tenant_id if "tenant_id" in table.c else table.c.id) == tenant_id)
+                    .order_by(*table.primary_key)
+                )
+            ]
+            for table in metadata.sorted_tables
+        }
+
+
+async def test_no_access_function_reaches_another_tenant(database: Database, acme: Acme):
+    before = await rows_of(database, "acme")
+    assert all(before.values()), "acme has a row in every table"
+    for name, attempt in ATTEMPTS.items():
+        try:
+            got = await attempt(database, "other", acme)
+        except (NotFoundError, ConflictError):
+            got = None
+        if name not in MAKES_ITS_OWN:
+            assert not got, f"{name} gave {got!r} of another tenant"
+        else:
+            assert got, f"{name} did not make a record of the caller's own"
+        assert await rows_of(database, "acme") == before, f"{name} changed another tenant's records"
+        await tenants.delete_tenant(database, "other")
+        await tenants.create_tenant(database, "other", name="Other")
+
+
+async def test_another_tenants_record_and_a_missing_one_read_the_same(database: Database, acme: Acme):
+    texts = []
+    for tenant_id, conversation_id in (("other", acme.conversation), ("acme", "nowhere")):
+        with pytest.raises(NotFoundError) as caught:
+            await turns.load_conversation(database, tenant_id, conversation_id)
+        texts.append(str(caught.value).replace(conversation_id, "ID"))
+    assert texts == ["there is no conversation 'ID'"] * 2
+
+
+async def test_removing_one_tenant_leaves_the_other_alone(database: Database, acme: Acme):
+    before = await rows_of(database, "acme")
+    await conversations.open_conversation(database, "other", user_id="ann")
+    await tenants.delete_tenant(database, "other")
+    assert await rows_of(database, "acme") == before
