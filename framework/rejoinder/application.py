@@ -14,7 +14,8 @@ from rejoinder.host import Host
 from rejoinder.host.deployment import load_host
 from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
-from rejoinder.models.encoder_service import EncoderService, TextEncoder
+from rejoinder.models.encoder import load_encoder
+from rejoinder.models.encoder_service import EncoderService
 from rejoinder.settings import DeploymentSettings, LoadedSettings
 from rejoinder.store.database import Database
 from rejoinder.tenants.service import Tenants
@@ -53,7 +54,7 @@ class Application:
         host = load_host(settings)
         deployment = Deployment(domains=host.domains, data_dir=str(settings.data_dir), clock=clock)
         encoder = EncoderService(
-            partial(_load_encoder, settings.encoder.name, settings.encoder.threads),
+            partial(load_encoder, settings.encoder.name, threads=settings.encoder.threads),
             max_batch=settings.encoder.max_batch,
             max_queue=settings.encoder.max_queue,
             cache_size=settings.encoder.cache_size,
@@ -100,13 +101,3 @@ class Application:
             await database.close()
             await asyncio.to_thread(encoder.close)
             host.close()
-
-
-def _load_encoder(name: str, threads: int) -> TextEncoder:
-    import torch
-
-    from rejoinder.models.encoder import Encoder
-
-    if threads:
-        torch.set_num_threads(threads)
-    return Encoder(name)

@@ -5,7 +5,8 @@ Integers, strings and truth values are taken strictly ("3" is no 3); numpy float
 of what pydantic does by itself, datetimes must be aware, and a `Json` field must hold what JSON can say: NaN, infinities, sets
 and objects are refused instead of being turned into null.
 
-Measured (`benchmarks` style, 2 shared cores): `check` of an Understanding with two readings and one entity takes about 3 us.
+`check` stands in the way of every hook call: a Reading takes 1.2 us, an Understanding with two readings and an entity 4.5 us
+(`python -m timeit`, best of five, Python 3.11 on two shared cores), nearly all of it pydantic's own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from pydantic_core import SchemaSerializer, SchemaValidator, core_schema
 
-from rejoinder.errors import PayloadError
+from rejoinder.errors import PayloadError, did_you_mean
 
 __all__ = ["check", "dump_bytes", "from_json", "is_jsonable", "load_bytes", "to_json"]
 
@@ -198,11 +199,12 @@ def _json_value(value: object, depth: int = 0) -> object:
 def _refusal(cls: type, error: ValidationError) -> PayloadError:
     """Put the first two findings into words: the field's path, what was expected, what came."""
     findings = error.errors(include_url=False, include_context=False)
+    findings.sort(key=lambda finding: finding["type"].startswith("missing"))  # a misspelt key explains a missing one
     told = []
     for finding in findings[:2]:
         path = ".".join(str(part) for part in finding["loc"] if part != cls.__name__)
         where = f"{cls.__name__}.{path}" if path else cls.__name__
-        message = finding["msg"]
+        message = finding["msg"].removeprefix("Value error, ")
         if finding["type"] in ("unexpected_keyword_argument", "unexpected_property"):
             message = f"there is no such field{_close_field(cls, str(finding['loc'][-1]))}"
         shown = "" if finding["type"].startswith("missing") else f"; got {_shown(finding['input'])}"
@@ -212,8 +214,6 @@ def _refusal(cls: type, error: ValidationError) -> PayloadError:
 
 
 def _close_field(cls: type, name: str) -> str:
-    from rejoinder.errors import did_you_mean
-
     names = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
     return "." + did_you_mean(name, names)
 

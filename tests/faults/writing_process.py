@@ -1,8 +1,13 @@
-"""Writes turns and feedback as fast as it can, and prints each id once it is acknowledged. Run by test_store_kill.py."""
+"""Writes turns and feedback as fast as it can, and prints each id once it is acknowledged. Run by test_store_kill.py.
+
+For each store's URL on standard input it forks a child that writes without end, prints the child's id, and, once somebody has
+killed the child, "dead". Forking saves each round the imports.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -48,12 +53,23 @@ async def talk(database: Database) -> None:
         acknowledge("feedback", given.id)
 
 
-async def main() -> None:
+async def write(url: str) -> None:
     """Talk in eight conversations at once."""
-    database = await Database.open(sys.argv[1])
-    acknowledge("ready", "now")
+    database = await Database.open(url)
     await asyncio.gather(*(talk(database) for _ in range(8)))
 
 
+def main() -> None:
+    """Serve one round for each line of standard input."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            asyncio.run(write(line.strip()))
+            os._exit(1)
+        acknowledge("child", str(child))
+        os.waitpid(child, 0)
+        acknowledge("dead", str(child))
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rejoinder.context import Context
 from rejoinder.errors import ModelError
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Answer, Citation, Domain, Example, Query
+from rejoinder.payloads import Answer, Citation, Command, Domain, Example, Query
 
 from rejoinder_customer_service.catalogue import COMPANY, NAMES, Entry, chosen_examples, entries_of, filled
 from rejoinder_customer_service.faq import Readings, scores_of
@@ -43,6 +43,13 @@ class CustomerServicePlugin:
         return [
             Domain(name=NAME, title="Customer service", settings=CustomerServiceSettings, intents=titles, version="1")
         ]
+
+    @hookimpl()
+    def register_commands(self) -> list[Command]:
+        """Bring `rejoinder demo`."""
+        from rejoinder_customer_service.demo import app
+
+        return [Command(name="demo", app=app)]
 
     @hookimpl()
     async def tenant_enabled(self, context: Context) -> None:

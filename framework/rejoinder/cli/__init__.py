@@ -29,12 +29,7 @@ class LazyCommand:
     def load(self, name: str) -> Any:
         """Import it and return it as a command of this name."""
         module, _, attribute = self.target.partition(":")
-        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
-        command.name = name
-        completion = ("install_completion", "show_completion")  # the root's affair
-        command.params = [one for one in command.params if one.name not in completion]
-        _make_plain(command)
-        return command
+        return _ready(name, getattr(importlib.import_module(module), attribute))
 
 
 def _make_plain(command: Any) -> None:
@@ -45,17 +40,40 @@ def _make_plain(command: Any) -> None:
 
 
 COMMANDS: dict[str, LazyCommand] = {
+    "serve": LazyCommand("rejoinder.cli.serve:app", "Serve the API."),
+    "chat": LazyCommand("rejoinder.cli.chat:app", "Talk to a bot in the terminal."),
     "plugins": LazyCommand("rejoinder.cli.plugins:app", "Plugins: list them, check one, start a new one."),
     "tenant": LazyCommand("rejoinder.cli.tenant:app", "Tenants: create, list, change, disable."),
     "key": LazyCommand("rejoinder.cli.key:app", "API keys: create, list, revoke."),
     "settings": LazyCommand("rejoinder.cli.settings:app", "Settings: show, check, explain where each value came from."),
+    "models": LazyCommand("rejoinder.cli.models:app", "Model versions of a tenant."),
+    "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set: intent."),
+    "simulate": LazyCommand("rejoinder.cli.simulate:app", "Replay users with feedback; the learning curve."),
 }
 """All commands, in the order of the help page."""
 
 
-def plugin_commands() -> Mapping[str, LazyCommand]:
-    """Return the commands that plugins bring (`register_commands`). Asked for names that `COMMANDS` lacks."""
-    return {}
+def plugin_commands() -> Mapping[str, Any]:
+    """Return the commands that plugins bring (`register_commands`), by name. Asked for names that `COMMANDS` lacks."""
+    from rejoinder.cli.runtime import load_host
+    from rejoinder.settings import load_settings
+
+    host = load_host(load_settings().settings, tolerant=True)
+    return {
+        command.name: _ready(command.name, command.app)
+        for _, command in host.registered("register_commands")
+        if command.name not in COMMANDS
+    }
+
+
+def _ready(name: str, application: Any) -> Any:
+    """Turn a Typer application into a command of this name."""
+    command = typer.main.get_command(application)
+    command.name = name
+    completion = ("install_completion", "show_completion")  # the root's affair
+    command.params = [one for one in command.params if one.name not in completion]
+    _make_plain(command)
+    return command
 
 
 class _Root(TyperGroup):
@@ -68,12 +86,16 @@ class _Root(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Find the command that runs, and import it."""
-        lazy = COMMANDS.get(args[0])
-        if lazy is None and not args[0].startswith("-"):
-            lazy = plugin_commands().get(args[0])
-        if lazy is not None:
-            return args[0], lazy.load(args[0]), args[1:]
+        if args[0] in COMMANDS:
+            return args[0], COMMANDS[args[0]].load(args[0]), args[1:]
+        if not args[0].startswith("-"):
+            self.commands.update(plugin_commands())
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands for help, those of plugins too."""
+        self.commands.update(plugin_commands())
+        super().format_commands(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         """Run, and tell errors in one line."""

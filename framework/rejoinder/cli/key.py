@@ -54,7 +54,7 @@ def create(
     say(
         f"{made.token}\nKeep it now: it is not shown again.",
         json=json,
-        data={**asdict(made.record), "token": made.token},
+        data={**asdict(made.record), "key": made.token},
     )
 
 

@@ -219,7 +219,8 @@ from rejoinder import hookimpl
 from rejoinder.context import Context
 from rejoinder.payloads import Answer, Domain, Example, Query
 
-INTENTS: dict[str, dict[str, Any]] = json.loads((files("$package") / "intents.json").read_text(encoding="utf-8"))
+FILE = files("$package") / "intents.json"
+INTENTS: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))
 
 
 class Settings(BaseModel):

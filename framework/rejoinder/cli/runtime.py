@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rejoinder.host.deployment import load_host
 from rejoinder.settings import DeploymentSettings, LoadedSettings, load_settings
-from rejoinder.tenants.service import Tenants
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from rejoinder.host import Host
+    from rejoinder.models.encoder import Encoder
+    from rejoinder.store.database import Database
+    from rejoinder.tenants.service import Tenants
 
-__all__ = ["InstalledPlugins", "load_host", "open_tenants", "run"]
+__all__ = ["InstalledPlugins", "load_encoder", "load_host", "open_database", "open_tenants", "run"]
 
 _T = TypeVar("_T")
 
@@ -49,6 +51,23 @@ class InstalledPlugins:
 
 
 @asynccontextmanager
+async def open_database(settings: DeploymentSettings) -> AsyncIterator[Database]:
+    """Open the record store, migrating it.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    from rejoinder.store.database import Database
+
+    database = await Database.open(settings.store_url, synchronous=settings.store.synchronous)
+    try:
+        await database.migrate()
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
 async def open_tenants(loaded: LoadedSettings | None = None) -> AsyncIterator[Tenants]:
     """Open the record store (migrating it) and give the tenants in it.
 
@@ -56,13 +75,20 @@ async def open_tenants(loaded: LoadedSettings | None = None) -> AsyncIterator[Te
         SettingsError: a setting is wrong.
         StoreUnavailableError: the store does not answer.
     """
-    from rejoinder.store.database import Database
+    from rejoinder.tenants.service import Tenants
 
     loaded = loaded or load_settings()
-    settings = loaded.settings
-    database = await Database.open(settings.store_url, synchronous=settings.store.synchronous)
-    try:
-        await database.migrate()
-        yield Tenants(database, InstalledPlugins(settings), loaded)
-    finally:
-        await database.close()
+    async with open_database(loaded.settings) as database:
+        yield Tenants(database, InstalledPlugins(loaded.settings), loaded)
+
+
+def load_encoder() -> Encoder:
+    """Load the encoder that this deployment's settings name.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from rejoinder.models.encoder import load_encoder
+
+    settings = load_settings().settings.encoder
+    return load_encoder(settings.name, threads=settings.threads)

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 Kind = Literal["is", "is_not"]
 
 DEFAULT_CAPACITY: Final = 10_000
-DEFAULT_MIN_TRUST: Final = 0.7
+DEFAULT_MIN_TRUST: Final = 0.6
+
+SMALLEST_RADIUS: Final = 0.75
+"""However well known labels agree, texts further apart than this cosine are never taken for paraphrases."""
 
 _MOST_ANCHORS: Final = 2000
 _REJECTION_RADIUS: Final = 0.97
@@ -92,7 +95,7 @@ class CorrectionMemory:
         dim: int = 384,
         capacity: int = DEFAULT_CAPACITY,
         min_trust: float = DEFAULT_MIN_TRUST,
-        middle: float = 0.80,
+        middle: float = 0.755,
     ) -> None:
         """Start empty; see the class for arguments."""
         if capacity < 1 or not 0 < min_trust < 1:
@@ -114,7 +117,7 @@ class CorrectionMemory:
     @property
     def radius(self) -> float:
         """The cosine from which on a remembered turn is trusted enough to match."""
-        return self._curve.radius(self._min_trust)
+        return max(SMALLEST_RADIUS, self._curve.radius(self._min_trust))
 
     def observe(self, vectors: Floats, labels: Sequence[str]) -> None:
         """Learn from known examples how far labels reach, and remember (at most 2,000 of) them as rivals of what is remembered.
@@ -187,7 +190,7 @@ class CorrectionMemory:
             return None
         similarity = float(cosines[best])
         entry, trust = known.entries[best], self._curve.trust(similarity)
-        if trust < self._min_trust or similarity < entry.reach:
+        if similarity < max(self.radius, entry.reach):
             return None
         if len(known.anchors):
             rival = int((rivals := known.anchors @ vector).argmax())
@@ -222,7 +225,7 @@ class CorrectionMemory:
             return entries
         same, similarity = entries[best].label == label, float(cosines[best])
         self._curve.learn(np.array([similarity]), np.array([same]))
-        if not same and self._curve.trust(similarity) >= self._min_trust:
+        if not same and similarity >= self.radius:
             entries[best] = replace(entries[best], reach=max(entries[best].reach, min(similarity + 0.01, 0.999)))
         return entries
 

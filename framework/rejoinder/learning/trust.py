@@ -13,9 +13,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# In general, MiniLM cosines above 0.9 are paraphrases and those under 0.7 other subjects.
-_PRIOR_MIDDLE: Final = 0.80
-_PRIOR_SLOPE: Final = 20.0
+# The nearest of 200 labelled texts has the same label at a cosine of 0.6, 0.7, 0.8, 0.9 in 0.36, 0.59, 0.82, 0.96 of cases on banking77,
+# and in 0.69, 0.91, 0.96, 1.0 on clinc150; the prior lies near the more careful of the two.
+_PRIOR_MIDDLE: Final = 0.755
+_PRIOR_SLOPE: Final = 15.0
 _PRIOR_PAIRS: Final = 20.0
 _STEEPEST: Final = 60.0
 _GENTLEST: Final = 4.0

@@ -113,6 +113,22 @@ class Encoder:
         return result
 
 
+def load_encoder(name: str = DEFAULT_NAME, *, threads: int = 0) -> Encoder:
+    """Load an encoder as the settings name it.
+
+    Args:
+        name: see `Encoder`.
+        threads: CPU threads of this process's models, >= 1; 0 leaves them to torch.
+    Raises:
+        ModelError, ModelIntegrityError: as `Encoder`.
+    """
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    return Encoder(name)
+
+
 def _find_folder(name: str) -> Path:
     if name == DEFAULT_NAME:
         try:

@@ -1,7 +1,7 @@
 """Kernel machine: scores for labels from likeness to known examples, by meaning and by words.
 
 k(a, b) = (1 - s) exp(2 w (cos(a, b) - 1)) + s wordcos(a, b): a Gaussian kernel on the unit sphere of sentence vectors and a linear one on
-hashed words. On frozen MiniLM vectors it beats logistic regression (banking77: 0.944 against 0.931 on the official test).
+hashed words. On frozen MiniLM vectors it beats logistic regression (banking77, official test: 0.942 as shipped against 0.931).
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ class Door:
         self.application = application
         self.hub = Hub()
         self.closing = asyncio.Event()
+        self.warm = asyncio.Event()
+        self.warm.set()
         server = application.settings.server
         self._users = RateLimiter(user_per_minute=server.user_requests_per_minute)
         self._tenants = RateLimiter(user_per_minute=0, tenant_per_minute=server.tenant_requests_per_minute)
@@ -76,6 +78,15 @@ class Door:
         self._aside.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _logger.error("work beside the requests failed", exc_info=error)
+
+    def warm_up(self) -> None:
+        """Begin to load the encoder, so that the first message does not wait for it; the server is not ready until then."""
+        self.warm.clear()
+        self.run_aside(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        await self.application.encoder.ready()
+        self.warm.set()
 
     async def close(self, *, patience_s: float = 10.0) -> None:
         """Wait for what runs aside; what takes longer than `patience_s` seconds is cancelled."""

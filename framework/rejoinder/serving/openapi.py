@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from rejoinder.serving.guards import AccessGuard
-from rejoinder.serving.schemas import ProblemDocument
+from rejoinder.serving.schemas import ExampleIn, ProblemDocument
 
 __all__ = ["describe"]
 
@@ -40,11 +40,13 @@ def describe(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
     components = document.setdefault("components", {})
-    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-    components.setdefault("schemas", {}).update(schema.pop("$defs", {}))
-    components["schemas"]["ProblemDocument"] = schema
+    schemas = components.setdefault("schemas", {})
+    for model in (ProblemDocument, ExampleIn):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(unused, None)
+        schemas.pop(unused, None)
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or the token of an end user."}
     }

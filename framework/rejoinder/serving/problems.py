@@ -254,9 +254,9 @@ async def answer_problem(request: Request, error: Exception) -> Response:
 
 def responses_for(*names: str) -> dict[int | str, dict[str, Any]]:
     """Return the `responses=` of a route that may answer with these kinds, besides those that every route has."""
-    every = ("malformed", "authentication", "access", "too-large", "invalid-input", "rate-limited", "store-unavailable")
+    every = ("malformed", "authentication", "access", "too-large", "invalid-input", "rate-limited", "internal")
     found: dict[int | str, dict[str, Any]] = {}
-    for name in dict.fromkeys((*every, *names)):
+    for name in dict.fromkeys((*every, "store-unavailable", *names)):
         kind = KINDS[name]
         told = found.get(kind.status, {}).get("description")
         description = f"{told} {kind.title}: {kind.advice}" if told else f"{kind.title}: {kind.advice}"

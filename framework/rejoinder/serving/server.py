@@ -75,8 +75,10 @@ async def serve(
     bound = open_socket(host, settings.server.port if port is None else port)
     try:
         async with Application.open(loaded) as application:
+            app = create_app(application)
+            app.state.door.warm_up()
             config = uvicorn.Config(
-                create_app(application),
+                app,
                 http="httptools",
                 ws="websockets-sansio",
                 ws_max_size=settings.server.max_body_bytes,

@@ -142,6 +142,7 @@ def _prepare_sqlite(engine: Engine, *, synchronous: Synchronous, write: bool) ->
         "PRAGMA journal_mode=WAL",
         f"PRAGMA synchronous={synchronous}",
         "PRAGMA foreign_keys=ON",
+        "PRAGMA journal_size_limit=67108864",  # a log that a long reader let grow shrinks again
         *(() if write else ("PRAGMA query_only=ON",)),
     )
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
@@ -149,8 +150,12 @@ def _prepare_sqlite(engine: Engine, *, synchronous: Synchronous, write: bool) ->
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
+        try:
+            for pragma in pragmas:
+                cursor.execute(pragma)
+        except BaseException:
+            connection.close()  # the pool would forget it open
+            raise
         cursor.close()
 
     @event.listens_for(engine, "begin")

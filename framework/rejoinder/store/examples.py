@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
@@ -19,6 +19,9 @@ __all__ = ["add_examples", "count_examples", "get_example", "list_examples", "se
 
 _examples = table_of(ExampleRow)
 _c = _examples.c
+_About: TypeAlias = tuple[str | None, str, str, str | None]
+"""User, task, text and the pair's other text."""
+
 _COLUMNS = tuple(column for column in _c if column.name not in ("tenant_id", "held_back", "active"))
 
 
@@ -55,8 +58,10 @@ def add_examples(
         for example in given.values()
     ]
     added = set(add_missing(session, _examples, rows))
-    touched = {(e.user_id, e.task, e.text, e.other) for e in given.values() if e.id in added and e.user_id is not None}
-    for user_id, task, text, other in sorted(touched, key=repr):
+    touched: set[_About] = {
+        (e.user_id, e.task, e.text, e.other) for e in given.values() if e.id in added and e.user_id is not None
+    }
+    for user_id, task, text, other in sorted(touched & _corrected(session, tenant_id, touched), key=repr):
         _settle(session, tenant_id, (_c.user_id == user_id, _c.task == task, _c.text == text, _same(_c.other, other)))
     return [example_id for example_id in given if example_id in added]
 
@@ -121,6 +126,22 @@ def set_active(session: Session, tenant_id: str, example_ids: Sequence[str], act
     """Take examples out of learning, or back in; return how many there were of these ids."""
     mine = (_c.tenant_id == tenant_id, _c.id.in_(example_ids))
     return len(session.execute(update(_examples).where(*mine).values(active=active).returning(_c.id)).all())
+
+
+def _corrected(session: Session, tenant_id: str, touched: set[_About]) -> set[_About]:
+    """Return what the users of `touched` have corrected: most examples contradict nothing and need no closer look."""
+    users, tasks = {about[0] for about in touched}, {about[1] for about in touched}
+    if not touched:
+        return set()
+    mine = (
+        _c.tenant_id == tenant_id,
+        _c.active,
+        _c.polarity == "correction",
+        _c.user_id.in_(users),
+        _c.task.in_(tasks),
+    )
+    rows = session.execute(select(_c.user_id, _c.task, _c.text, _c.other).where(*mine).distinct())
+    return {(user_id, task, text, other) for user_id, task, text, other in rows}
 
 
 def _settle(session: Session, tenant_id: str, about: Sequence[Any]) -> None:

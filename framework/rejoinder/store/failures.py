@@ -58,14 +58,15 @@ def mapped_errors() -> Iterator[None]:
 
 @contextmanager
 def connecting(where: str) -> Iterator[None]:
-    """Raise StoreUnavailableError for whatever goes wrong while a connection is made.
+    """Raise one of our errors for whatever goes wrong while a connection is made.
 
     asyncpg raises errors of its own, and those of the operating system, before SQLAlchemy can wrap them.
 
     Args:
         where: the store's address without its password.
     Raises:
-        StoreUnavailableError: always in place of another error.
+        StoreUnavailableError: in place of any other error but the next.
+        StoreError: a file is damaged or no database; another attempt would not help.
     """
     try:
         yield
@@ -74,7 +75,10 @@ def connecting(where: str) -> Iterator[None]:
     except exc.TimeoutError as error:
         raise StoreUnavailableError("all connections to the record store are in use; try again") from error
     except Exception as error:
-        raise StoreUnavailableError(f"the record store {where} cannot be reached: {_first_line(error)}") from error
+        cause = _first_line(getattr(error, "orig", None) or error)
+        if type(error) is exc.DatabaseError:
+            raise StoreError(f"the record store {where} cannot be used: {cause}") from error
+        raise StoreUnavailableError(f"the record store {where} cannot be reached: {cause}") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rejoinder.errors import EncoderBusyError
-    from rejoinder.learning.memory import MemoryMatch
+    from rejoinder.learning.memory import Match
     from rejoinder.models.learner import Prediction
 
 _WORD = re.compile(r"\w+")
@@ -152,6 +152,6 @@ class HashModels:
         """Return what the test laid down."""
         return self.predictions.get((task, text))
 
-    async def recall(self, task: str, text: str) -> MemoryMatch | None:
+    async def recall(self, task: str, text: str) -> Match | None:
         """Return None: nothing was corrected."""
         return None

@@ -153,8 +153,8 @@ class Turn:
         if settings.clarify_margin <= 0.0 or (in_scope is not None and in_scope < settings.min_in_scope):
             return []
         offered = [one for one in self.readings if one.confidence >= settings.min_confidence][: settings.max_options]
-        if len(offered) < 2 or offered[0].confidence >= settings.sure_confidence:
-            return []
+        if len(offered) < 2 or offered[0].confidence >= settings.sure_confidence or offered[0].source == "memory":
+            return []  # what a person corrected needs no asking
         return offered if offered[0].confidence - offered[1].confidence < settings.clarify_margin else []
 
     def _same_as_before(self, offered: list[Reading]) -> bool:

@@ -35,25 +35,32 @@ def redact(text: str, settings: RedactionSettings = ALL) -> str:
 
 
 def _once(text: str, settings: RedactionSettings) -> str:
+    keep = frozenset(_bare(one) for one in settings.keep)
     if settings.emails and "@" in text:
-        text = _EMAIL.sub("[EMAIL]", text)
+        text = _replaced(text, (found.span() for found in _EMAIL.finditer(text)), "[EMAIL]", keep)
     if not _DIGITS.search(text):
         return text
     if settings.ibans:
-        text = _replaced(text, find_ibans(text), "[IBAN]")
+        text = _replaced(text, find_ibans(text), "[IBAN]", keep)
     found = runs(text) if settings.card_numbers or settings.phones else []
     if settings.card_numbers and (cards := [place for run in found for place in find_cards(run)]):
-        text = _replaced(text, cards, "[CARD_NUMBER]")
+        text = _replaced(text, cards, "[CARD_NUMBER]", keep)
         found = runs(text)
     if settings.phones:
-        text = _replaced(text, (place for run in found for place in find_phones(run)), "[PHONE]")
+        text = _replaced(text, (place for run in found for place in find_phones(run)), "[PHONE]", keep)
     return text
 
 
-def _replaced(text: str, places: Iterable[tuple[int, int]], placeholder: str) -> str:
+def _replaced(text: str, places: Iterable[tuple[int, int]], placeholder: str, keep: frozenset[str]) -> str:
     parts: list[str] = []
     position = 0
     for start, end in places:
-        parts += (text[position:start], placeholder)
-        position = end
+        if not keep or _bare(text[start:end]) not in keep:
+            parts += (text[position:start], placeholder)
+            position = end
     return "".join((*parts, text[position:])) if parts else text
+
+
+def _bare(text: str) -> str:
+    """Return letters, digits and @ of a number or address: what is left however it is spaced."""
+    return "".join(character for character in text.casefold() if character.isalnum() or character == "@")

@@ -22,3 +22,8 @@ class RedactionSettings(BaseModel):
         default=True,
         description="Mask phone numbers as [PHONE]: with + or 00, with a leading 0 and 9 to 11 digits, or like 555-010-1234.",
     )
+    keep: tuple[str, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Numbers and addresses of the company itself, such as its hotline, which stay readable however they are spaced.",
+    )

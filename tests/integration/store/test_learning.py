@@ -53,6 +53,16 @@ async def test_the_same_key_with_other_content_is_a_conflict(decided: Database):
         await feedback.add_feedback(decided, "acme", new_feedback("f2"), idempotency_key="key", request_hash="other")
 
 
+async def test_feedback_is_found_by_its_key(decided: Database):
+    assert await feedback.find_by_key(decided, "acme", "key", "hash") is None
+    await feedback.add_feedback(decided, "acme", new_feedback(), idempotency_key="key", request_hash="hash")
+    found = await feedback.find_by_key(decided, "acme", "key", "hash")
+    assert found is not None
+    assert (found.feedback, found.is_new) == (new_feedback(), False)
+    with pytest.raises(ConflictError, match="another request"):
+        await feedback.find_by_key(decided, "acme", "key", "other")
+
+
 async def test_the_same_id_counts_once_and_other_content_is_a_conflict(decided: Database):
     await feedback.add_feedback(decided, "acme", new_feedback())
     assert not (await feedback.add_feedback(decided, "acme", new_feedback())).is_new

@@ -150,6 +150,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "feedback.add_feedback": lambda db, t, _: feedback.add_feedback(
         db, t, new_feedback(), idempotency_key="key", request_hash="hash"
     ),
+    "feedback.find_by_key": lambda db, t, _: feedback.find_by_key(db, t, "key", "hash"),
     "feedback.get_feedback": lambda db, t, _: feedback.get_feedback(db, t, "feedback_1"),
     "feedback.list_feedback": lambda db, t, _: feedback.list_feedback(db, t, decision_id="decision_1"),
     "feedback.set_rewards": lambda db, t, _: feedback.set_rewards(

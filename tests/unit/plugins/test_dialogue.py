@@ -284,6 +284,14 @@ async def test_what_was_taught_is_not_asked_back(talk: Any, models: Any) -> None
     assert conversation.action.kind == "answer"
 
 
+async def test_a_corrected_intent_is_not_asked_back(talk: Any) -> None:
+    conversation = talk()
+    tie = (Reading(intent="a", confidence=0.5, source="memory"), Reading(intent="b", confidence=0.45))
+    conversation.understandings["my card"] = Understanding(readings=tie)
+    await conversation.say("my card")
+    assert conversation.action.kind == "answer"
+
+
 async def test_options_of_the_same_title_are_told_apart(talk: Any) -> None:
     conversation = talk()
     same = tuple(Reading(intent=intent, confidence=0.4, title="Card") for intent in ("card_lost", "card_new"))

@@ -86,6 +86,14 @@ async def test_each_kind_can_be_switched_off(bench: Any, kind: str) -> None:
     ]
 
 
+def test_the_companys_own_stay_readable() -> None:
+    chosen = RedactionSettings(keep=("+44 20 7946 0958", "help@bank.example", "DE89 3704 0044 0532 0130 00"))
+    text = "Call +44-20-7946-0958, not +44 20 7946 0959; Help@bank.example, not me@bank.example; DE89370400440532013000"
+    assert redact(text, chosen) == (
+        "Call +44-20-7946-0958, not [PHONE]; Help@bank.example, not [EMAIL]; DE89370400440532013000"
+    )
+
+
 spaces = strategies.sampled_from(["", " ", "-", "\u00a0", "."])
 anything = strategies.text(max_size=80)
 numberish = strategies.text(alphabet="0123456789 +-()./@aGB\u00a0[]", max_size=80)

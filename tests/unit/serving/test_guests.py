@@ -27,7 +27,7 @@ class Parcel(BaseModel):
 class Parcels:
     """A plugin with everything that a server mounts."""
 
-    @hookimpl
+    @hookimpl()
     def register_routes(self) -> Sequence[Routes]:
         router = APIRouter()
 
@@ -50,12 +50,12 @@ class Parcels:
         @router.websocket("/talk")
         async def talk(socket: WebSocket, context: PluginContext) -> None:
             await socket.accept()
-            await socket.send_text(f'"{context.tenant}"')
+            await socket.send_json({"tenant": context.tenant})
             await socket.close()
 
         return [Routes(router=router)]
 
-    @hookimpl
+    @hookimpl()
     def register_channel(self) -> Sequence[Channel]:
         router = APIRouter()
 
@@ -66,7 +66,7 @@ class Parcels:
 
         return [Channel(name="letters", router=router)]
 
-    @hookimpl
+    @hookimpl()
     def register_pages(self) -> Sequence[Page]:
         def wrong() -> str:
             return 3  # type: ignore[return-value]  # on purpose
@@ -125,7 +125,7 @@ async def test_a_plugins_socket_is_closed_to_others(parcels: Served, who: str, c
 
 async def test_a_plugins_socket_gets_its_context(parcels: Served) -> None:
     socket = Socket(parcels.app, "/v1/plugins/parcels/talk", bearer("ana"))
-    assert await socket.receive() == "test"
+    assert await socket.receive() == {"tenant": "test"}
     assert await socket.closed() == 1000
 
 
@@ -170,11 +170,11 @@ async def test_customers_see_no_pages(parcels: Served) -> None:
 
 async def test_what_is_no_router_is_refused_at_the_start(serve: Serve) -> None:
     class Wrong:
-        @hookimpl
+        @hookimpl()
         def register_routes(self) -> Sequence[Routes]:
             return [Routes(router="/parcels")]
 
-    with pytest.raises(PluginSpecError, match=r"'wrong'.*got? .*str, expected fastapi.APIRouter|'wrong'.*type str"):
+    with pytest.raises(PluginSpecError, match=r"'wrong'.* str, expected fastapi.APIRouter"):
         await serve(Wrong())
 
 

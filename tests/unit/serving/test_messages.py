@@ -123,9 +123,17 @@ async def test_feedback_is_handed_on(served: Served, body: dict[str, object]) ->
     assert response.status_code == 200, response.text
     assert response.json() == {"id": "fb_1", "rewards": [], "examples": 1, "learned": True, "repeated": False}
     given = {"about": "whole", "index": None, **body}
-    assert served.application.feedback.given == [
-        {"tenant": "acme", "user": "ana", "decision_id": "dec_1", "idempotency_key": "k", **given}
-    ]
+    [received] = served.application.feedback.given
+    assert received.pop("idempotency_key")
+    assert received == {"tenant": "acme", "user": "ana", "decision_id": "dec_1", **given}
+
+
+async def test_idempotency_keys_of_feedback_are_each_callers_own(served: Served) -> None:
+    body = {"decision_id": "dec_1", "kind": "thumbs", "value": 1}
+    for who in ("ana", "ana", "ben"):
+        await served.client.post("/v1/feedback", headers=bearer(who, idempotency_key="1"), json=body)
+    first, second, other = [one["idempotency_key"] for one in served.application.feedback.given]
+    assert first == second != other
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ Agent = Annotated[Entry, Depends(May("take_over"))]
     response_model=TurnOut,
     responses={
         200: _EVENTS,
-        **responses_for("not-found", "conflict", "invalid-input", "media-type", "busy", "not-redacted", "internal"),
+        **responses_for("not-found", "conflict", "invalid-input", "media-type", "busy", "not-redacted"),
     },
     openapi_extra={"parameters": [IDEMPOTENCY_PARAMETER]},
     summary="Say something",

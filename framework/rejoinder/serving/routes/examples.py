@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 from rejoinder import context
 from rejoinder.errors import InvalidInputError, RedactionError
 from rejoinder.learning.holdback import held_back
+from rejoinder.learning.live import IMPORTED
 from rejoinder.payloads import Example
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import Door, TheDoor
@@ -53,7 +54,7 @@ _BODY = {
 async def import_examples(
     request: Request, entry: Annotated[Entry, Depends(May("manage_models"))], door: TheDoor
 ) -> Response:
-    """A row that cannot be used is left out and reported; the others are stored and learned at once. The same row counts once."""
+    """A row that cannot be used is left out and reported; on the others the models are fitted anew. The same row counts once."""
     rows = _rows(request.headers.get("content-type", ""), await request.body())
     made, bad = [], []
     redacting = await door.application.models.request_for(entry.tenant, entry.caller)
@@ -88,7 +89,7 @@ async def export_examples(
 
 
 async def _teach(door: Door, tenant: str, made: list[Example]) -> int:
-    """Store and learn the examples that are new; return how many."""
+    """Store the examples that are new, and fit the models anew on all; return how many were new."""
     application = door.application
     every = application.models.hold_back_every
     new: set[str] = set()
@@ -100,7 +101,7 @@ async def _teach(door: Door, tenant: str, made: list[Example]) -> int:
             )
         )
     if new:
-        await application.models.learn(tenant, [example for example in made if example.id in new])
+        await application.models.refit(tenant)
     return len(new)
 
 
@@ -172,6 +173,6 @@ async def _example(row: Any, door: Door, entry: Entry, redacting: context.Reques
         target=given.target,
         polarity=given.polarity,
         weight=given.weight,
-        source="import",
+        source=IMPORTED,
         at=door.application.clock(),
     )

@@ -21,8 +21,10 @@ async def health() -> Response:
 
 @router.get("/ready", response_model=HealthOut, responses=responses_for("busy"), summary="Can the server work?")
 async def ready(door: TheDoor) -> Response:
-    """For readiness probes: the store answers, and the server is not about to end."""
+    """For readiness probes: the store answers, the encoder is loaded, and the server is not about to end."""
     if door.closing.is_set():
         raise ProblemError("busy", "the server is about to end", retry_after="5")
+    if not door.warm.is_set():
+        raise ProblemError("busy", "the server still loads its encoder", retry_after="2")
     await door.application.database.ping()
     return json_response({"status": "ok", "version": __version__})

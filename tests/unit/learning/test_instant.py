@@ -1,0 +1,174 @@
+"""Every piece of feedback counts from the very next message on."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from rejoinder.errors import InvalidInputError, ModelNotReadyError
+from rejoinder.learning.holdback import held_back
+from rejoinder.learning.instant import InstantLearner
+from rejoinder.learning.memory import CorrectionMemory
+from rejoinder.models.encoder import Encoder
+from rejoinder.models.learner import Prediction
+from rejoinder.models.text_classifier import TextClassifier
+from rejoinder.payloads import Example
+
+KNOWN = {
+    "card_lost": ["I lost my card", "my card is gone", "someone stole my card"],
+    "card_late": ["my new card has not come", "where is the card I ordered", "card still not delivered"],
+    "rate": ["what is the exchange rate", "which rate do you use for euros", "how is the rate set"],
+}
+
+
+class Desk:
+    """An instant learner with its encoder, spoken to in plain texts."""
+
+    def __init__(self, encoder: Encoder, *, every: int = 0, oos_label: str | None = None, empty: bool = False) -> None:
+        self.encoder = encoder
+        memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
+        head = TextClassifier()
+        if not empty:
+            texts = [(text, label) for label, known in KNOWN.items() for text in known]
+            vectors = encoder.encode([text for text, _ in texts])
+            head.fit(
+                [Example(id=text, task="intent", text=text, label=label) for text, label in texts], vectors, seed=0
+            )
+            memory.observe(vectors, [label for _, label in texts])
+        self.learner = InstantLearner(head, memory, hold_back_every=every, oos_label=oos_label)
+
+    def ask(self, text: str) -> Prediction:
+        return self.learner.predict(text, self.encoder.encode([text])[0])
+
+    def correct(self, text: str, label: str) -> str:
+        return self.learner.correct(text, self.encoder.encode([text])[0], label)
+
+    def reject(self, text: str, label: str) -> str:
+        return self.learner.reject(text, self.encoder.encode([text])[0], label)
+
+    def confirm(self, text: str, label: str) -> str:
+        return self.learner.confirm(text, self.encoder.encode([text])[0], label)
+
+
+@pytest.fixture
+def desk(encoder: Encoder) -> Desk:
+    return Desk(encoder)
+
+
+def test_a_correction_counts_from_the_next_message(desk: Desk) -> None:
+    desk.correct("my plastic went walkies", "card_lost")
+    assert desk.ask("my plastic went walkies").label == "card_lost"
+    assert desk.ask("My plastic  went walkies").source == "memory"
+    assert desk.ask("my plastic has gone walkies").label == "card_lost"
+
+
+def test_a_correction_can_bring_a_new_label(desk: Desk) -> None:
+    desk.correct("please close my account", "close_account")
+    assert desk.ask("I want you to close my account").label == "close_account"
+
+
+def test_the_last_correction_of_a_text_wins(desk: Desk) -> None:
+    for label in ("rate", "card_late", "card_lost"):
+        desk.correct("hmm card", label)
+        assert desk.ask("hmm card").label == label
+
+
+def test_unlike_texts_keep_their_answers(desk: Desk) -> None:
+    desk.correct("my plastic went walkies", "card_late")
+    assert desk.ask("what is the exchange rate today").label == "rate"
+
+
+def test_a_thumbs_down_never_gives_the_same_answer_again(desk: Desk) -> None:
+    text = "card"
+    seen = []
+    for _ in KNOWN:
+        label = desk.ask(text).label
+        assert label not in seen
+        seen.append(label)
+        desk.reject(text, label)
+    assert not desk.ask(text).accepted
+
+
+def test_a_thumbs_up_confirms_after_a_thumbs_down(desk: Desk) -> None:
+    desk.reject("card", "card_lost")
+    desk.confirm("card", "card_lost")
+    assert desk.ask("card").label == "card_lost"
+
+
+def test_a_forgotten_correction_has_no_effect_left(desk: Desk) -> None:
+    before = desk.ask("my plastic went walkies")
+    made = desk.correct("my plastic went walkies", "zebra")
+    assert desk.learner.forget(made)
+    assert not desk.learner.forget(made)
+    after = desk.ask("my plastic went walkies")
+    assert after.label == before.label
+    assert "memory" not in (before.source, after.source)
+
+
+def test_a_held_back_text_enters_the_memory_and_no_model(encoder: Encoder) -> None:
+    desk = Desk(encoder, every=1)
+    head = desk.learner.learner
+    text = "my plastic went walkies"
+    vector = encoder.encode([text])
+    before = head.predict_batch([text], vector)
+    desk.correct(text, "zebra")
+    assert held_back(text, 1)
+    assert head.predict_batch([text], vector) == before
+    assert desk.ask(text).label == "zebra"
+
+
+def test_an_out_of_scope_correction_is_not_accepted(encoder: Encoder) -> None:
+    desk = Desk(encoder, oos_label="oos")
+    desk.correct("card games", "oos")
+    found = desk.ask("card games")
+    assert (found.label, found.accepted) == ("oos", False)
+    assert found.in_scope < 0.5
+
+
+def test_nothing_known_says_so_until_the_first_correction(encoder: Encoder) -> None:
+    desk = Desk(encoder, empty=True)
+    with pytest.raises(ModelNotReadyError):
+        desk.ask("hello")
+    desk.correct("hello", "greet")
+    assert desk.ask("hello").label == "greet"
+
+
+def test_a_swapped_head_keeps_the_memory(desk: Desk, encoder: Encoder) -> None:
+    desk.correct("my plastic went walkies", "card_lost")
+    other = Desk(encoder)
+    old = desk.learner.swap(other.learner.learner)
+    assert old is not desk.learner.learner
+    assert desk.ask("my plastic went walkies").label == "card_lost"
+
+
+def test_an_empty_label_is_refused(desk: Desk) -> None:
+    with pytest.raises(InvalidInputError, match="at least one character"):
+        desk.correct("x", "")
+
+
+def test_readers_beside_a_writer_see_whole_states(desk: Desk, encoder: Encoder) -> None:
+    texts = [f"my parcel number {i} is broken" for i in range(30)]
+    vectors = encoder.encode(texts)
+    probe = encoder.encode(["what is the exchange rate"])[0]
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                found = desk.learner.predict("what is the exchange rate", probe)
+                assert np.isfinite(found.confidence)
+                assert found.label == "rate"
+        except BaseException as error:
+            errors.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for i, (text, vector) in enumerate(zip(texts, vectors, strict=True)):
+        desk.learner.correct(text, vector, f"label {i % 4}")
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert errors == []
