@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-
 from rejoinder import hookimpl
 from rejoinder.context import NoModels, Request, utc_now
 from rejoinder.host import Host, Plugins

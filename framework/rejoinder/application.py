@@ -16,6 +16,7 @@ from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
 from rejoinder.models.encoder import load_encoder
 from rejoinder.models.encoder_service import EncoderService
+from rejoinder.privacy.sensitive_slots import SensitiveSlots
 from rejoinder.settings import DeploymentSettings, LoadedSettings
 from rejoinder.store.database import Database
 from rejoinder.tenants.service import Tenants
@@ -52,7 +53,7 @@ class Application:
         """
         settings = loaded.settings
         host = load_host(settings)
-        deployment = Deployment(domains=host.domains, data_dir=str(settings.data_dir), clock=clock)
+        deployment = Deployment(domains=host.domains, data_dir=str(settings.data_dir), tasks=host.tasks, clock=clock)
         encoder = EncoderService(
             partial(load_encoder, settings.encoder.name, threads=settings.encoder.threads),
             max_batch=settings.encoder.max_batch,
@@ -84,6 +85,7 @@ class Application:
                     database,
                     host,
                     models.request_for,
+                    SensitiveSlots(database, host, tenants.vault, ttl_s=settings.security.slot_ttl_s, clock=clock),
                     limits=Limits(
                         max_text_chars=settings.server.max_text_chars, turn_deadline_s=settings.server.turn_deadline_s
                     ),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rejoinder.errors import EncoderBusyError, ModelNotReadyError
-from rejoinder.payloads import Caller, Domain, Utterance
+from rejoinder.payloads import Caller, Domain, Task, Utterance
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
@@ -159,8 +159,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What `start` and `stop` are given: the domains that are installed, and the folder for this deployment's files."""
+    """What `start` and `stop` are given: the installed domains and tasks, and the folder for this deployment's files."""
 
     domains: tuple[Domain, ...]
     data_dir: str
+    tasks: Mapping[str, Task] = field(default_factory=dict)
     clock: Clock = utc_now

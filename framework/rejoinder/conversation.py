@@ -8,7 +8,6 @@ when nothing is left, the bot apologises. While a person speaks for the bot (mod
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import time
@@ -37,6 +36,7 @@ from rejoinder.payloads import (
     Understanding,
     payload,
 )
+from rejoinder.privacy.sensitive_slots import SensitiveSlots
 from rejoinder.store import tables
 from rejoinder.store.conversations import open_conversation, update_state
 from rejoinder.store.database import Database
@@ -50,7 +50,6 @@ Speaker = Literal["bot", "agent", "none"]
 
 APOLOGY = "Sorry, something went wrong on our side. Please try again in a moment, or ask to talk to a person."
 _ATTEMPTS = 3
-_STREAM_PART_S = 30.0
 
 _logger = logging.getLogger("rejoinder.conversation")
 
@@ -100,6 +99,7 @@ class Conversations:
         database: Database,
         host: Host,
         request_for: RequestFactory,
+        sensitive_slots: SensitiveSlots,
         *,
         limits: Limits | None = None,
         clock: Clock = utc_now,
@@ -107,6 +107,7 @@ class Conversations:
         self._database = database
         self._host = host
         self._request_for = request_for
+        self._sensitive_slots = sensitive_slots
         self._limits = limits or Limits()
         self._clock = clock
         self._locks = KeyedLocks()
@@ -159,7 +160,7 @@ class Conversations:
                     async for item in self._attempt(tenant, conversation_id, caller, text, idempotency_key):
                         shown = True
                         yield item
-                except ConflictError:
+                except _OvertakenError:
                     if shown or attempt == _ATTEMPTS:
                         raise
                     _logger.info("conversation %s changed in another process; turn repeated", conversation_id)
@@ -230,19 +231,20 @@ class Conversations:
     async def _attempt(
         self, tenant: str, conversation_id: str, caller: Caller, text: str, idempotency_key: str | None
     ) -> AsyncIterator[str | Turn]:
-        text_hash = hashlib.sha256(text.encode()).hexdigest()
         loaded = await load_conversation(self._database, tenant, conversation_id, history=self._limits.history)
         _refuse_strangers(loaded, caller)
+        request = await self._request(tenant, caller, conversation_id, loaded)
+        stored_text = await self._host.redact_text(text, "store", request)
+        text_hash = hashlib.sha256(stored_text.encode()).hexdigest()
         if idempotency_key is not None:
             earlier = await find_turn_by_key(self._database, tenant, conversation_id, idempotency_key)
             if earlier is not None:
                 yield await self._repeated(tenant, earlier, text_hash)
                 return
-        request = await self._request(tenant, caller, conversation_id, loaded)
-        stored_text = await self._host.redact_text(text, "store", request)
+        before = await self._sensitive_slots.reveal(tenant, conversation_id, loaded.state)
         message_id = _message_id(tenant, conversation_id, idempotency_key)
         message = Message(id=message_id, text=stored_text, raw_text=text, at=self._clock())
-        work = _Work(self._host, request, message, loaded.state)
+        work = _Work(self._host, request, message, before)
         if loaded.state.mode == "bot":
             async for part in work.run():
                 yield part
@@ -250,36 +252,41 @@ class Conversations:
         decision = work.decision(turn, caller) if loaded.state.mode == "bot" else None
         if decision is not None:
             turn = replace(turn, decision_id=decision.id)
+        state = await self._sensitive_slots.hide(before, work.state, request)
         key = (idempotency_key, text_hash)
-        await self._record(_Done(tenant, loaded, work.state, turn, decision, request, message_id, key))
+        await self._record(_Done(tenant, loaded, state, turn, decision, request, message_id, key))
         yield turn
 
     async def _record(self, done: _Done) -> None:
         key, text_hash = done.key or (None, None)
         turn, trace = done.turn, done.request.trace
         duration_ms = (time.perf_counter() - trace.started) * 1e3
-        await record_turn(
-            self._database,
-            done.tenant,
-            conversation_id=turn.conversation_id,
-            expected_version=done.loaded.state.version,
-            state=done.state,
-            decision=done.decision,
-            turn=NewTurn(
-                id=turn.id,
-                number=turn.number,
-                action=turn.action,
-                started_at=self._clock() - timedelta(milliseconds=duration_ms),
-                message_id=done.message_id,
-                idempotency_key=key,
-                request_hash=text_hash,
-                user_text=turn.text or None,
-                reply=turn.reply if turn.reply.parts else None,
-                trace=trace.to_json(),
-                duration_ms=duration_ms,
-                speaker="agent" if turn.speaker == "agent" else "bot",
-            ),
+        new = NewTurn(
+            id=turn.id,
+            number=turn.number,
+            action=turn.action,
+            started_at=self._clock() - timedelta(milliseconds=duration_ms),
+            message_id=done.message_id,
+            idempotency_key=key,
+            request_hash=text_hash,
+            user_text=turn.text or None,
+            reply=turn.reply if turn.reply.parts else None,
+            trace=trace.to_json(),
+            duration_ms=duration_ms,
+            speaker="agent" if turn.speaker == "agent" else "bot",
         )
+        try:
+            await record_turn(
+                self._database,
+                done.tenant,
+                conversation_id=turn.conversation_id,
+                expected_version=done.loaded.state.version,
+                state=done.state,
+                decision=done.decision,
+                turn=new,
+            )
+        except ConflictError as error:
+            raise _OvertakenError(str(error)) from error
 
     async def _repeated(self, tenant: str, earlier: tables.Turn, text_hash: str) -> Turn:
         """Return a turn as it was given the first time."""
@@ -300,6 +307,10 @@ class Conversations:
             speaker=cast("Speaker", earlier.speaker) if earlier.reply else "none",
             model_versions=dict(made.model_versions) if made else {},
         )
+
+
+class _OvertakenError(ConflictError):
+    """Another process changed the conversation while this one worked on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +361,7 @@ class _Work:
             self.reply = composed
         else:
             parts = []
-            async for part in self._parts(composed):
+            async for part in composed:
                 parts.append(part)
                 yield part
             citations = tuple(citation for answer in self.answers[:1] for citation in answer.citations)
@@ -408,24 +419,6 @@ class _Work:
         else:
             question = self.state.question or Question(kind="hand_off", about=text)
             self.state = replace(self.state, misses=self.state.misses + 1, question=question)
-
-    async def _parts(self, composed: AsyncIterator[str]) -> AsyncIterator[str]:
-        """Yield the parts of a streamed reply; when the plugin fails or hangs, what came so far stands."""
-        started = time.perf_counter()
-        iterator = aiter(composed)
-        while True:
-            allowed = min(_STREAM_PART_S, self.request.deadline - time.monotonic())
-            try:
-                part = await asyncio.wait_for(anext(iterator), timeout=max(0.0, allowed))
-            except StopAsyncIteration:
-                return
-            except Exception as error:  # a plugin's failure must not fail the turn
-                text = f"the stream of parts ended early: {type(error).__name__}: {error}"
-                self.request.trace.add("compose_reply", "(stream)", started, "error", text)
-                _logger.warning("%s", text, extra={"tenant": self.request.tenant})
-                return
-            if isinstance(part, str):
-                yield part
 
 
 def _refuse_strangers(loaded: LoadedConversation, caller: Caller) -> None:

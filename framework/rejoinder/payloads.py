@@ -202,11 +202,10 @@ class Question:
 
 @payload
 class FlowFrame:
-    """One running flow on the stack: where it is and what it has filled."""
+    """One running flow on the stack: where it is. What it has filled is in the conversation's slots."""
 
     flow: Name
     step: Name
-    slots: Mapping[str, Json] = field(default_factory=dict)
 
 
 @payload

@@ -131,7 +131,7 @@ class EncoderSettings(_Section):
         min_length=1,
         description="`default` is all-MiniLM-L6-v2 from its wheel; or a folder with a model.",
     )
-    threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of the model; 0 leaves it to the model.")
+    threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of the model; 0: half of the cores.")
     max_batch: int = Field(default=32, ge=1, le=4096, description="Most texts in one forward pass.")
     max_queue: int = Field(
         default=256, ge=1, le=1_000_000, description="Most texts that wait; beyond, callers are told to retry."
@@ -176,6 +176,9 @@ class SecuritySettings(_Section):
         description="Signs users' tokens and encrypts what is kept secret, at least 32 bytes in production; unset: the file "
         "`secret.key` under `data_dir`, made on first use. A new key makes old tokens and stored secrets unreadable.",
     )
+    slot_ttl_s: int = Field(
+        default=86_400, ge=60, le=2_592_000, description="How long raw values that redaction masks are kept, encrypted."
+    )
     token_ttl_s: int = Field(default=3600, ge=1, le=2_592_000, description="How long a user's token is good for.")
 
     @field_validator("secret_key")
@@ -201,6 +204,16 @@ class LearningSettings(_Section):
         description="Every k-th example (by hash) is kept from training, for the promotion gate.",
     )
     seed: int = Field(default=0, ge=0, le=4_294_967_295, description="Seed of all chance in training.")
+
+
+class WorkersSettings(_Section):
+    """The queue between the server and the workers."""
+
+    broker_url: SecretUrl | None = Field(
+        default=None,
+        description="Celery's broker, such as `amqp://user:password@host` or `redis://host`; unset: a folder below `data_dir`, for "
+        "workers on the same machine.",
+    )
 
 
 class DeploymentSettings(BaseSettings):
@@ -232,6 +245,9 @@ class DeploymentSettings(BaseSettings):
     security: SecuritySettings = Field(
         default_factory=SecuritySettings, description="Secrets, and how strict to be about them."
     )
+    workers: WorkersSettings = Field(
+        default_factory=WorkersSettings, description="The queue between the server and the workers."
+    )
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="What of the examples is held back, and how chance is fixed."
     )
@@ -254,6 +270,11 @@ class DeploymentSettings(BaseSettings):
         if self.store.url is not None:
             return self.store.url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir / 'rejoinder.db'}"
+
+    @property
+    def broker_url(self) -> str:
+        """Celery's broker, its password included: not to be shown."""
+        return "filesystem://" if self.workers.broker_url is None else self.workers.broker_url.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True)

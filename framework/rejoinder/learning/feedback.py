@@ -76,18 +76,18 @@ class FeedbackDesk:
             RedactionError: a text could not be redacted; nothing was stored.
         """
         value = _valid(kind, value)
-        asked = [decision_id, kind, value, about, index, caller.id]
-        request_hash = hashlib.sha256(orjson.dumps(asked)).hexdigest()
         decision = await get_decision(self._database, tenant, decision_id)
         if caller.role == "customer" and decision.user_id != caller.id:
             raise NotFoundError(f"there is no decision {decision_id!r}")
+        request = await self._models.request_for(tenant, caller)
+        if isinstance(value, str):
+            value = await self._host.redact_text(value, "train", request)
+        asked = [decision_id, kind, value, about, index, caller.id]
+        request_hash = hashlib.sha256(orjson.dumps(asked)).hexdigest()
         if idempotency_key is not None:
             earlier = await find_by_key(self._database, tenant, idempotency_key, request_hash)
             if earlier is not None:
                 return _repeated(earlier)
-        request = await self._models.request_for(tenant, caller)
-        if isinstance(value, str):
-            value = await self._host.redact_text(value, "train", request)
         given = Feedback(
             id=new_id("fb"),
             decision_id=decision_id,

@@ -80,7 +80,7 @@ class ModelFolder:
             try:
                 return await asyncio.to_thread(self._load, live, type(learner))
             except ModelIntegrityError as error:
-                _logger.error("model %s of tenant %s cannot be used and is fitted anew: %s", live.id, tenant, error)
+                _logger.warning("model %s of tenant %s cannot be used and is fitted anew: %s", live.id, tenant, error)
         if not examples:
             return Fitted(learner, "", np.zeros((0, 0), dtype=np.float32), ())
         vectors = await encode([example.text for example in examples])

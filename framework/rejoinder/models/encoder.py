@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,14 +119,14 @@ def load_encoder(name: str = DEFAULT_NAME, *, threads: int = 0) -> Encoder:
 
     Args:
         name: see `Encoder`.
-        threads: CPU threads of this process's models, >= 1; 0 leaves them to torch.
+        threads: CPU threads of this process's models, >= 1; 0: half of the cores, so that the event loop and other models find one
+            free (torch's threads wait by spinning: on a busy machine too many of them cost tens of milliseconds a text).
     Raises:
         ModelError, ModelIntegrityError: as `Encoder`.
     """
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) // 2))
     return Encoder(name)
 
 

@@ -90,7 +90,7 @@ async def _open_door(app: FastAPI, application: Application) -> AsyncIterator[No
 
 def _middleware(cors_origins: Sequence[str]) -> list[Middleware]:
     """Return the guards, outermost first."""
-    guards = [Middleware(Failures), Middleware(BodyLimit), Middleware(AccessGuard)]
+    guards = [Middleware(Failures), Middleware(AccessGuard), Middleware(BodyLimit)]
     if not cors_origins:
         return guards
     cors = Middleware(

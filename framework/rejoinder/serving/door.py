@@ -85,7 +85,7 @@ class Door:
         self.run_aside(self._warm_up())
 
     async def _warm_up(self) -> None:
-        await self.application.encoder.ready()
+        await self.application.encoder.encode("hello")  # the first text takes far longer than all others
         self.warm.set()
 
     async def close(self, *, patience_s: float = 10.0) -> None:

@@ -82,9 +82,27 @@ class Vault:
             self._secret = deployment_secret(self._settings)
         return hmac.digest(self._secret, f"rejoinder/{purpose}/{tenant}".encode(), "sha256")
 
+    def encrypt(self, purpose: str, tenant: str, data: bytes) -> bytes:
+        """Encrypt for one purpose in one tenant."""
+        return self._fernet(purpose, tenant).encrypt(data)
+
+    def decrypt(self, purpose: str, tenant: str, ciphertext: bytes) -> bytes:
+        """Return what was encrypted.
+
+        Raises:
+            SettingsError: it was encrypted with another secret, or for another purpose or tenant.
+        """
+        try:
+            return self._fernet(purpose, tenant).decrypt(ciphertext)
+        except InvalidToken:
+            raise SettingsError(
+                f"a stored secret of tenant {tenant!r} cannot be read: security.secret_key is not the one that it was "
+                "stored with; restore that, or set the secret again"
+            ) from None
+
     def seal(self, value: Any, tenant: str) -> dict[str, str]:
         """Encrypt a value that JSON can say."""
-        return {SEALED: self._fernet(tenant).encrypt(orjson.dumps(value)).decode()}
+        return {SEALED: self.encrypt("settings", tenant, orjson.dumps(value)).decode()}
 
     def unseal(self, tree: Any, tenant: str) -> Any:
         """Return a tree with all that is encrypted within it opened.
@@ -94,15 +112,9 @@ class Vault:
         """
         if isinstance(tree, Mapping):
             if set(tree) == {SEALED}:
-                try:
-                    return orjson.loads(self._fernet(tenant).decrypt(str(tree[SEALED]).encode()))
-                except (InvalidToken, ValueError):
-                    raise SettingsError(
-                        f"a stored secret of tenant {tenant!r} cannot be read: security.secret_key is not the one that it was "
-                        "stored with; restore that, or set the secret again"
-                    ) from None
+                return orjson.loads(self.decrypt("settings", tenant, str(tree[SEALED]).encode()))
             return {key: self.unseal(value, tenant) for key, value in tree.items()}
         return tree
 
-    def _fernet(self, tenant: str) -> Fernet:
-        return Fernet(base64.urlsafe_b64encode(self.key("settings", tenant)))
+    def _fernet(self, purpose: str, tenant: str) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self.key(purpose, tenant)))

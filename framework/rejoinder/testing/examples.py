@@ -93,7 +93,7 @@ def _message(text: str) -> Message:
 def _state() -> ConversationState:
     return ConversationState(
         version=3,
-        flows=(FlowFrame(flow="return", step="ask_order", slots={"reason": "damaged"}),),
+        flows=(FlowFrame(flow="return", step="ask_order"),),
         slots={"order": Slot(name="order", value="A-17")},
         question=Question(kind="slot", slot="order", about="I want to send it back"),
         misses=1,

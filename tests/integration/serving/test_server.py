@@ -105,7 +105,7 @@ def test_a_plugin_that_fails_never_fails_a_turn(acme: Acme, wish: str, outcome: 
     started = time.monotonic()
     response = acme.say(path, f"please {wish}: I lost my library card")
     assert response.status_code == 200, response.text
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     turn = response.json()
     assert turn["reply"]["parts"]
     told = acme.client.get(f"{path}/turns/{turn['id']}", headers=bearer(acme.keys["analyst"])).json()

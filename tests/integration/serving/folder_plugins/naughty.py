@@ -15,7 +15,7 @@ def _behave(text: str | None) -> Any:
     if text and "raise" in text:
         raise ZeroDivisionError("naughty")
     if text and "hang" in text:
-        time.sleep(1.5)
+        time.sleep(4)
     if text and "wrong" in text:
         return {"not": "a payload"}
     return None

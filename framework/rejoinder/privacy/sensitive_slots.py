@@ -1,0 +1,80 @@
+"""Slot values that redaction would mask: the state holds a placeholder, the raw value is kept encrypted and expires."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import orjson
+
+from rejoinder.context import Clock, Request, utc_now
+from rejoinder.host import Host
+from rejoinder.payloads import ConversationState, Entity, Slot
+from rejoinder.store.database import Database
+from rejoinder.store.secret_slots import get_secrets, put_secret
+
+if TYPE_CHECKING:
+    from rejoinder.tenants.secrets import Vault
+
+_PURPOSE = "slots"
+_HIDDEN = "[HIDDEN]"
+
+
+class SensitiveSlots:
+    """Hides sensitive slot values from the stored state, and gives them back to the next turn.
+
+    Args:
+        vault: encrypts, with a key of each tenant's own.
+        ttl_s: seconds after which a raw value is gone, > 0.
+    """
+
+    def __init__(self, database: Database, host: Host, vault: Vault, *, ttl_s: int, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._host = host
+        self._vault = vault
+        self._ttl = timedelta(seconds=ttl_s)
+        self._clock = clock
+
+    async def hide(self, before: ConversationState, state: ConversationState, request: Request) -> ConversationState:
+        """Return the state as it may be stored; raw values that are new are put away encrypted.
+
+        Raises:
+            RedactionError: a value could not be looked at; nothing may be stored.
+        """
+        slots = {name: await self._hidden(slot, before.slots.get(name), request) for name, slot in state.slots.items()}
+        entities = tuple([await self._masked(entity, request) for entity in state.entities])
+        return replace(state, slots=slots, entities=entities)
+
+    async def reveal(self, tenant: str, conversation_id: str, state: ConversationState) -> ConversationState:
+        """Return the state with raw values again; a slot whose value expired is gone."""
+        if not any(slot.sensitive for slot in state.slots.values()):
+            return state
+        kept = await get_secrets(self._database, tenant, conversation_id, at=self._clock())
+        slots = {}
+        for name, slot in state.slots.items():
+            if not slot.sensitive:
+                slots[name] = slot
+            elif name in kept:
+                slots[name] = replace(slot, value=orjson.loads(self._vault.decrypt(_PURPOSE, tenant, kept[name])))
+        return replace(state, slots=slots)
+
+    async def _hidden(self, slot: Slot, before: Slot | None, request: Request) -> Slot:
+        shown = slot.value
+        if isinstance(slot.value, str):
+            shown = await self._host.redact_text(slot.value, "store", request)
+        if shown == slot.value and not slot.sensitive:
+            return slot
+        if before is None or before.value != slot.value:
+            await put_secret(
+                self._database,
+                request.tenant,
+                request.session_id or "",
+                slot.name,
+                ciphertext=self._vault.encrypt(_PURPOSE, request.tenant, orjson.dumps(slot.value)),
+                expires_at=self._clock() + self._ttl,
+            )
+        return replace(slot, value=_HIDDEN if shown == slot.value else shown, sensitive=True)
+
+    async def _masked(self, entity: Entity, request: Request) -> Entity:
+        return replace(entity, value=await self._host.redact_text(entity.value, "store", request))
