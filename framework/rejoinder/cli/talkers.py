@@ -51,7 +51,8 @@ async def local(loaded: LoadedSettings, tenant: str, user: str) -> AsyncIterator
     async with Application.open(loaded) as application:
         await application.tenants.get(tenant)
         caller = Caller(id=user)
-        await application.encoder.encode("hello")  # the first text takes far longer than all others, too long for a hook
+        # The first text takes far longer than all others: too long for a hook.
+        await application.encoder.encode("hello")
         conversation_id = await application.conversations.create(tenant, caller, channel="terminal")
         yield _Local(application, tenant, caller, conversation_id)
 

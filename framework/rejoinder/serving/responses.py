@@ -15,7 +15,10 @@ from fastapi.routing import APIRoute
 
 from rejoinder.serving.problems import ProblemError
 
-__all__ = ["JsonRoute", "json_response"]
+__all__ = ["JsonRoute", "json_response", "refuse_deep"]
+
+_MAX_DEPTH = 64
+"""Levels of nesting in a body; the most that a `Json` field of a payload may have."""
 
 _HEADERS = {"cache-control": "no-store"}
 
@@ -26,16 +29,36 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return Response(content, status, _HEADERS if headers is None else _HEADERS | headers, "application/json")
 
 
+def refuse_deep(value: Any, text: bytes | str) -> None:
+    """Do nothing when a value that was read from a JSON text is not nested too deeply for what walks it later.
+
+    Raises:
+        ProblemError: it has more than 64 levels.
+    """
+    opened = text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
+    if opened <= _MAX_DEPTH:
+        return
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise ProblemError("malformed", f"the JSON is nested more than {_MAX_DEPTH} levels deep")
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner.extend(part for part in one.values() if isinstance(part, dict | list))
+            elif isinstance(one, list):
+                inner.extend(part for part in one if isinstance(part, dict | list))
+        level = inner
+
+
 class _JsonRequest(Request):
     async def json(self) -> Any:
         """Return the body, read by orjson: no NaN, no lone surrogates, nothing but UTF-8."""
         body = await self.body()
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise
-        except RecursionError as error:
-            raise ProblemError("malformed", "the body is nested too deeply") from error
+        value = orjson.loads(body)
+        refuse_deep(value, body)
+        return value
 
 
 class JsonRoute(APIRoute):

@@ -5,11 +5,12 @@ Requests are checked strictly: unknown fields are refused, "3" is no 3. Response
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from rejoinder.errors import InvalidInputError
 from rejoinder.payloads import ActionKind, Decision, Json, Mode, Part, Polarity, Reply, Reward
 
 # --- parts ---------------------------------------------------------------------------------------------------------
@@ -20,6 +21,20 @@ UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 TenantId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=8000)]
 KeyRoleName = Literal["customer", "agent", "analyst", "admin", "ingest", "operator"]
+
+
+def in_utc(moment: datetime, field: str) -> datetime:
+    """Return a moment in UTC.
+
+    Raises:
+        InvalidInputError: it has no time zone, or is beyond what a calendar holds.
+    """
+    if moment.tzinfo is None:
+        raise InvalidInputError(f"{field}: the moment needs a time zone, e.g. 2030-01-01T00:00:00Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInputError(f"{field}: the moment is out of range") from None
 
 
 class _In(BaseModel):

@@ -28,6 +28,7 @@ from rejoinder.serving.access import TENANT_HEADER, Entry, bearer
 from rejoinder.serving.door import Door
 from rejoinder.serving.hub import Outbox
 from rejoinder.serving.problems import ProblemError, problem_of, problem_of_validation
+from rejoinder.serving.responses import refuse_deep
 from rejoinder.serving.routes.feedback import take_feedback
 from rejoinder.serving.schemas import FeedbackIn, MessageIn
 from rejoinder.serving.stream import TurnStream
@@ -274,6 +275,7 @@ def _parsed(text: str) -> dict[str, Any]:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise ProblemError("malformed", f"a frame must be JSON in text: {error.msg}") from error
+    refuse_deep(frame, text)
     if not isinstance(frame, dict):
         raise ProblemError("malformed", "a frame must be a JSON object")
     return frame

@@ -138,9 +138,10 @@ class Turn:
     def _wants_person(self) -> bool:
         if not self.settings.hand_off:
             return False
-        if asks_for_person(self.text, more=self.settings.hand_off_phrases):
-            return True
         top = self.readings[0] if self.readings else None
+        taught = top is not None and top.source == "memory"  # somebody said what such words mean here
+        if not taught and asks_for_person(self.text, more=self.settings.hand_off_phrases):
+            return True
         return (
             top is not None
             and top.intent in self.settings.hand_off_intents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -16,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.services.server import Server, rejoinder
+from tests.services.server import Server, rejoinder, running_server
 
 from .conftest import Acme, add_tenant, bearer, lay_out
 
@@ -295,6 +296,27 @@ def test_examples_are_loaded_row_by_row(other: Acme) -> None:
     assert turn["label"] == "renew"
 
 
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_an_odd_moment_is_refused(acme: Acme, moment: str) -> None:
+    admin = bearer(acme.keys["admin"])
+    listed = acme.client.get("/v1/conversations", params={"before": moment}, headers=admin)
+    made = acme.client.post("/v1/keys", headers=admin, json={"role": "agent", "expires_at": moment})
+    assert (listed.status_code, made.status_code) == (422, 422)
+
+
+@pytest.mark.parametrize("depth", [60, 100, 300, 1000])
+def test_deep_nesting_hurts_nothing(acme: Acme, depth: int) -> None:
+    admin = bearer(acme.keys["admin"], content_type="application/json")
+    deep = b"[" * depth + b"]" * depth
+    for method, path, body in (
+        ("PUT", "/v1/tenants/me/settings/library.score", b'{"value": ' + deep + b"}"),
+        ("POST", "/v1/examples", b'[{"text": "a", "label": "b", "target": ' + deep + b"}]"),
+        ("POST", "/v1/feedback", b'{"decision_id": "d", "kind": "free_text", "value": ' + deep + b"}"),
+    ):
+        response = acme.client.request(method, path, headers=admin, content=body)
+        assert response.status_code in (200, 400, 422), response.text
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
@@ -371,6 +393,22 @@ def test_a_taken_port_is_told_in_one_line(server: Server) -> None:
     assert ended.returncode == 1
     assert f"port {port} of 127.0.0.1 is taken" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_an_interrupted_server_ends_cleanly(tmp_path: Path) -> None:
+    folder = tmp_path / "deployment"
+    lay_out(folder, "library")
+    with running_server(folder) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        own = Acme(server, client, add_tenant(client, server.operator_key, "acme"))
+        with connect(_socket_url(own, own.conversation()), additional_headers=bearer(own.keys["ana"])) as socket:
+            assert orjson.loads(socket.recv(10))["type"] == "ready"
+            server.process.send_signal(signal.SIGINT)
+            with pytest.raises(ConnectionClosed) as ended:
+                socket.recv(20)
+            assert ended.value.rcvd is not None
+            assert ended.value.rcvd.code == 1012
+        assert server.process.wait(30) == 0
+    assert "Traceback" not in server.log
 
 
 def test_raw_rubbish_does_not_hurt(server: Server, client: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from rejoinder.conversation import Turn
-from rejoinder.errors import InvalidInputError, NotFoundError
+from rejoinder.errors import NotFoundError
 from rejoinder.payloads import Mode
 from rejoinder.serving.access import Access, AnyEntry, Entry, May
 from rejoinder.serving.door import Door, TheDoor
@@ -27,6 +27,7 @@ from rejoinder.serving.schemas import (
     TurnPage,
     TurnStory,
     UserId,
+    in_utc,
 )
 from rejoinder.serving.stream import TurnStream, server_sent_events, tell_turn
 from rejoinder.store import conversations, decisions, turns
@@ -105,8 +106,8 @@ async def list_conversations(
     entry = _reader(access)
     if not allows(access.principal, "read_conversations"):
         user_id = entry.caller.id
-    if before is not None and before.tzinfo is None:
-        raise InvalidInputError("query.before: the moment needs a time zone, e.g. 2030-01-01T00:00:00Z")
+    if before is not None:
+        before = in_utc(before, "query.before")
     found = await conversations.list_conversations(
         door.application.database, entry.tenant, user_id=user_id, mode=mode, before=before, limit=limit
     )

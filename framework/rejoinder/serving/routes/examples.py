@@ -19,7 +19,7 @@ from rejoinder.payloads import Example
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.problems import ProblemError, problem_of_validation, responses_for
-from rejoinder.serving.responses import JsonRoute, json_response
+from rejoinder.serving.responses import JsonRoute, json_response, refuse_deep
 from rejoinder.serving.routes.models import TaskFilter
 from rejoinder.serving.schemas import ExampleIn, ImportOut
 from rejoinder.store import examples
@@ -130,6 +130,7 @@ def _rows(content_type: str, body: bytes) -> Iterator[Any]:
         raise ProblemError(
             "malformed", f"the body is not JSON in UTF-8: {error.msg} at character {error.pos}"
         ) from error
+    refuse_deep(rows, body)
     if not isinstance(rows, list):
         raise InvalidInputError("the body must be a JSON array of examples")
     return iter(_some(rows))
@@ -143,9 +144,13 @@ def _some(rows: list[Any]) -> list[Any]:
 
 def _line(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
+        value = orjson.loads(line)
+        refuse_deep(value, line)
     except orjson.JSONDecodeError as error:
         return InvalidInputError(f"the line is not JSON in UTF-8: {error.msg} at character {error.pos}")
+    except ProblemError as error:
+        return InvalidInputError(str(error))
+    return value
 
 
 async def _example(row: Any, door: Door, entry: Entry, redacting: context.Request) -> Example:
@@ -168,7 +173,7 @@ async def _example(row: Any, door: Door, entry: Entry, redacting: context.Reques
         id="imp_" + hashlib.sha256(identity).hexdigest()[:32],
         task=given.task,
         text=await redact(given.text, "train", redacting),
-        label=given.label,
+        label=None if given.label is None else await redact(given.label, "train", redacting),
         other=None if given.other is None else await redact(given.other, "train", redacting),
         target=given.target,
         polarity=given.polarity,

@@ -11,7 +11,7 @@ from rejoinder.serving.access import Access, AnyEntry, Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import KeyIn, KeyList, KeyOut, NewKeyOut, TokenIn, TokenOut
+from rejoinder.serving.schemas import KeyIn, KeyList, KeyOut, NewKeyOut, TokenIn, TokenOut, in_utc
 from rejoinder.tenants.keys import KeyRecord
 from rejoinder.tenants.principal import require
 
@@ -49,10 +49,9 @@ async def issue_token(body: TokenIn, entry: Annotated[Entry, Depends(May("issue_
 )
 async def create_key(body: KeyIn, access: AnyEntry, door: TheDoor) -> Response:
     """The key is shown this once. An operator who names no tenant makes operators' keys."""
-    if body.expires_at is not None and body.expires_at.tzinfo is None:
-        raise InvalidInputError("body.expires_at: the moment needs a time zone, e.g. 2030-01-01T00:00:00Z")
+    expires_at = None if body.expires_at is None else in_utc(body.expires_at, "body.expires_at")
     made = await door.application.tenants.create_key(
-        body.role, tenant=_owner(access), name=body.name, expires_at=body.expires_at
+        body.role, tenant=_owner(access), name=body.name, expires_at=expires_at
     )
     return json_response({**_told(made.record), "key": made.token}, 201)
 
