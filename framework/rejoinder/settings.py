@@ -214,6 +214,12 @@ class WorkersSettings(_Section):
         description="Celery's broker, such as `amqp://user:password@host` or `redis://host`; unset: a folder below `data_dir`, for "
         "workers on the same machine.",
     )
+    lease_s: float = Field(
+        default=3600.0,
+        ge=1,
+        le=86_400,
+        description="A run whose worker is silent for this long is taken up by another; a worker at work speaks up four times as often.",
+    )
 
 
 class DeploymentSettings(BaseSettings):

@@ -41,12 +41,13 @@ def _make_plain(command: Any) -> None:
 
 COMMANDS: dict[str, LazyCommand] = {
     "serve": LazyCommand("rejoinder.cli.serve:app", "Serve the API."),
+    "worker": LazyCommand("rejoinder.cli.worker:app", "A worker: adapts models in the background."),
     "chat": LazyCommand("rejoinder.cli.chat:app", "Talk to a bot in the terminal."),
     "plugins": LazyCommand("rejoinder.cli.plugins:app", "Plugins: list them, check one, start a new one."),
     "tenant": LazyCommand("rejoinder.cli.tenant:app", "Tenants: create, list, change, disable."),
     "key": LazyCommand("rejoinder.cli.key:app", "API keys: create, list, revoke."),
     "settings": LazyCommand("rejoinder.cli.settings:app", "Settings: show, check, explain where each value came from."),
-    "models": LazyCommand("rejoinder.cli.models:app", "Model versions of a tenant."),
+    "models": LazyCommand("rejoinder.cli.models:app", "Model versions of a tenant: list, show, adapt, runs."),
     "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set: intent."),
     "simulate": LazyCommand("rejoinder.cli.simulate:app", "Replay users with feedback; the learning curve."),
 }

@@ -1,14 +1,18 @@
-"""`rejoinder models`: the model versions of a tenant."""
+"""`rejoinder models`: the model versions of a tenant, and the runs that make them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rejoinder.cli.output import JsonOption, show_record, show_table
-from rejoinder.cli.runtime import open_database, run
-from rejoinder.settings import load_settings
+from rejoinder.cli.output import JsonOption, say, show_record, show_table
+from rejoinder.cli.runtime import load_host, open_database, run
+from rejoinder.errors import InvalidInputError, did_you_mean
+from rejoinder.settings import DeploymentSettings, load_settings
+
+if TYPE_CHECKING:
+    from rejoinder.store.runs import RunStatus
 
 __all__ = ["app"]
 
@@ -36,6 +40,51 @@ def show_model(
     show_record(run(_version(tenant, version)), json=json)
 
 
+@app.command("adapt")
+def adapt_model(
+    tenant: Tenant,
+    task: Annotated[str, typer.Option("--task", help="The task to learn anew, such as intent.")],
+    priority: Annotated[int, typer.Option("--priority", help="Runs with a higher one go first.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Have a worker (`rejoinder worker`) fit a candidate version on all examples up to now."""
+    from rejoinder.learning.queue import send_run
+
+    settings = load_settings().settings
+    record = run(_new_run(settings, tenant, task, priority))
+    sent = send_run(settings, tenant, record["id"])
+    how = "" if sent else " The broker cannot be reached: workers find it in the store, a little later."
+    say(
+        f"Run {record['id']} is queued. `rejoinder models runs --tenant {tenant}` shows what comes of it.{how}",
+        json=json,
+        data={**record, "sent": sent},
+    )
+
+
+@app.command("runs")
+def list_runs(
+    tenant: Tenant,
+    task: Annotated[str | None, typer.Option("--task", help="Only this task's runs.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Only these: queued, running, done, failed or cancelled.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List adaptation runs, newest first."""
+    from typing import get_args
+
+    from rejoinder.store.runs import RunStatus
+
+    choices = get_args(RunStatus)
+    if status is not None and status not in choices:
+        raise InvalidInputError(
+            f"--status: there is no {status!r}.{did_you_mean(status, choices)} Choose from {', '.join(choices)}"
+        )
+    columns = ("task", "status", "progress", "attempts", "id", "created_at", "model_version_id", "error")
+    found = run(_runs(tenant, task, status))  # type: ignore[arg-type]  # checked above
+    show_table(found, columns, json=json, empty="(there was no run yet)")
+
+
 async def _versions(tenant: str, task: str | None) -> list[dict[str, object]]:
     from rejoinder.store.models import list_versions
     from rejoinder.store.tenants import get_tenant
@@ -50,3 +99,28 @@ async def _version(tenant: str, version: str) -> dict[str, object]:
 
     async with open_database(load_settings().settings) as database:
         return (await get_version(database, tenant, version)).model_dump(mode="json")
+
+
+async def _new_run(settings: DeploymentSettings, tenant: str, task: str, priority: int) -> dict[str, Any]:
+    from rejoinder.learning.queue import make_queue
+    from rejoinder.store.runs import create_run
+    from rejoinder.store.tenants import get_tenant
+
+    make_queue(settings).close()  # without Celery, nothing is to be queued
+    tasks = load_host(settings, tolerant=True).tasks
+    async with open_database(settings) as database:
+        await get_tenant(database, tenant)
+        if task not in tasks:
+            named = ", ".join(sorted(tasks)) or "none: no plugin brings one"
+            raise InvalidInputError(f"there is no task {task!r}.{did_you_mean(task, tasks)} The tasks are: {named}")
+        made = await create_run(database, tenant, task=task, reason="asked for on the command line", priority=priority)
+        return made.model_dump(mode="json")
+
+
+async def _runs(tenant: str, task: str | None, status: RunStatus | None) -> list[dict[str, object]]:
+    from rejoinder.store.runs import list_runs
+    from rejoinder.store.tenants import get_tenant
+
+    async with open_database(load_settings().settings) as database:
+        await get_tenant(database, tenant)
+        return [row.model_dump(mode="json") for row in await list_runs(database, tenant, task=task, status=status)]

@@ -23,6 +23,7 @@ data_dir = "data"
 
 [server]
 user_requests_per_minute = 0
+max_body_bytes = 16777216
 """
 
 

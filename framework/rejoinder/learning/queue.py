@@ -1,0 +1,84 @@
+"""The queue between the server and the workers: the one place that knows the broker. It carries ids only; what is to be done stands
+in the store, so that an id which the broker loses is put back by a worker's sweep."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rejoinder.errors import SettingsError
+from rejoinder.settings import DeploymentSettings
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+__all__ = ["ADAPT", "QUEUE", "make_queue", "send_run"]
+
+ADAPT = "rejoinder.adapt"
+"""Name of the task that carries out an adaptation run; its arguments are the tenant and the run's id."""
+
+QUEUE = "cpu"
+
+_logger = logging.getLogger("rejoinder.learning")
+
+
+def make_queue(settings: DeploymentSettings, *, tasks: Sequence[str] = ()) -> Celery:
+    """Return a Celery application on the deployment's broker.
+
+    Tasks are acknowledged when they are done, so that a lost worker's task is delivered again; each is idempotent.
+
+    Args:
+        tasks: modules with tasks, for a worker; who only sends needs none.
+    Raises:
+        SettingsError: Celery is not installed; the text says how to install it.
+    """
+    try:
+        from celery import Celery
+    except ImportError as error:
+        raise SettingsError("workers need Celery, which is not installed: pip install 'rejoinder[workers]'") from error
+    app = Celery("rejoinder", include=list(tasks), set_as_current=bool(tasks))
+    app.conf.update(
+        broker_url=settings.broker_url,
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+    )
+    if settings.broker_url.startswith("filesystem:"):
+        folder = settings.data_dir / "broker"
+        for name in ("messages", "control"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        app.conf.broker_transport_options = {
+            "data_folder_in": str(folder / "messages"),
+            "data_folder_out": str(folder / "messages"),
+            "control_folder": str(folder / "control"),
+        }
+        app.conf.worker_enable_remote_control = False  # in a folder, the mail of workers that are gone would pile up
+    return app
+
+
+def send_run(settings: DeploymentSettings, tenant: str, run_id: str) -> bool:
+    """Tell the workers of an adaptation run in the store; False when the broker cannot be reached (a sweep tells them later).
+
+    Raises:
+        SettingsError: Celery, or what it needs for this broker, is not installed.
+    """
+    from_broker: tuple[type[BaseException], ...]
+    with make_queue(settings) as app:
+        from kombu.exceptions import KombuError
+
+        from_broker = (KombuError, OSError)
+        try:
+            app.send_task(ADAPT, args=(tenant, run_id), retry=False)
+        except ImportError as error:
+            raise SettingsError(f"workers.broker_url: this broker needs a package that is missing: {error}") from error
+        except from_broker as error:
+            _logger.warning("the broker did not take the id of run %s: %s", run_id, error)
+            return False
+    return True
