@@ -38,6 +38,10 @@ class Client:
         if tenant is not None:
             self._headers["Rejoinder-Tenant"] = tenant
 
+    def reconnect(self) -> None:
+        """Open a new connection: the server closes those that were idle for some seconds."""
+        self._connection.close()
+
     def post(self, path: str, body: object) -> dict[str, str]:
         """Post JSON; return JSON."""
         self._connection.request("POST", path, json.dumps(body), self._headers)
@@ -73,6 +77,7 @@ def open_tenant(url: str, operator_key: str) -> Client:
 
 def time_turns(client: Client, texts: list[str]) -> list[float]:
     """Return the milliseconds of each turn."""
+    client.reconnect()
     conversation = client.post("/v1/conversations", {})["id"]
     times = []
     for text in texts:

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from rejoinder.context import Clock, Request, utc_now
 from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError
@@ -43,6 +43,7 @@ from rejoinder.store.database import Database
 from rejoinder.store.decisions import decisions_of_turn
 from rejoinder.store.ids import new_id
 from rejoinder.store.turns import LoadedConversation, NewTurn, find_turn_by_key, load_conversation, record_turn
+from rejoinder.trace import FAILURES
 from rejoinder.wire import from_json
 
 RequestFactory = Callable[..., Awaitable[Request]]
@@ -143,21 +144,27 @@ class Conversations:
             EncoderBusyError: too much is waiting; try again after its `retry_after_s`.
             StoreUnavailableError: the store cannot be reached; nothing was acknowledged.
         """
+        turn: Turn | None = None
         async for item in self.stream(tenant, conversation_id, caller, text, idempotency_key=idempotency_key):
             if isinstance(item, Turn):
-                return item
-        raise ConflictError("the turn ended without a result")
+                turn = item  # read on to the end: only then is the conversation's lock given back
+        if turn is None:
+            raise ConflictError("the turn ended without a result")
+        return turn
 
     async def stream(
         self, tenant: str, conversation_id: str, caller: Caller, text: str, *, idempotency_key: str | None = None
     ) -> AsyncIterator[str | Turn]:
         """Answer one message, part by part, and at the end with the durable turn. Raises as `turn`."""
         self._check_text(text)
+        message_id = _message_id(
+            tenant, conversation_id, idempotency_key
+        )  # one for all attempts: effects keep their keys
         async with self._locks.hold((tenant, conversation_id)):
             for attempt in range(1, _ATTEMPTS + 1):
                 shown = False
                 try:
-                    async for item in self._attempt(tenant, conversation_id, caller, text, idempotency_key):
+                    async for item in self._attempt(tenant, conversation_id, caller, text, idempotency_key, message_id):
                         shown = True
                         yield item
                 except _OvertakenError:
@@ -229,7 +236,13 @@ class Conversations:
         )
 
     async def _attempt(
-        self, tenant: str, conversation_id: str, caller: Caller, text: str, idempotency_key: str | None
+        self,
+        tenant: str,
+        conversation_id: str,
+        caller: Caller,
+        text: str,
+        idempotency_key: str | None,
+        message_id: str,
     ) -> AsyncIterator[str | Turn]:
         loaded = await load_conversation(self._database, tenant, conversation_id, history=self._limits.history)
         _refuse_strangers(loaded, caller)
@@ -242,7 +255,6 @@ class Conversations:
                 yield await self._repeated(tenant, earlier, text_hash)
                 return
         before = await self._sensitive_slots.reveal(tenant, conversation_id, loaded.state)
-        message_id = _message_id(tenant, conversation_id, idempotency_key)
         message = Message(id=message_id, text=stored_text, raw_text=text, at=self._clock())
         work = _Work(self._host, request, message, before)
         if loaded.state.mode == "bot":
@@ -271,9 +283,9 @@ class Conversations:
             request_hash=text_hash,
             user_text=turn.text or None,
             reply=turn.reply if turn.reply.parts else None,
-            trace=trace.to_json(),
+            trace=await self._redacted(trace.to_json(), done.request),
             duration_ms=duration_ms,
-            speaker="agent" if turn.speaker == "agent" else "bot",
+            speaker="agent" if turn.mode == "agent" else "bot",
         )
         try:
             await record_turn(
@@ -287,6 +299,13 @@ class Conversations:
             )
         except ConflictError as error:
             raise _OvertakenError(str(error)) from error
+
+    async def _redacted(self, calls: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
+        """Return a trace as it may be stored: the error of a plugin may repeat what was typed."""
+        failed = [call for call in calls if call["outcome"] in FAILURES]
+        for call in failed:
+            call["detail"] = await self._host.redact_text(call["detail"], "store", request)
+        return calls
 
     async def _repeated(self, tenant: str, earlier: tables.Turn, text_hash: str) -> Turn:
         """Return a turn as it was given the first time."""
@@ -303,7 +322,7 @@ class Conversations:
             decision_id=made.id if made else None,
             label=made.label if made else None,
             confidence=made.confidence if made else None,
-            mode="queued" if earlier.action in ("hand_off", "silent") else "bot",
+            mode=_mode_of(earlier, made),
             speaker=cast("Speaker", earlier.speaker) if earlier.reply else "none",
             model_versions=dict(made.model_versions) if made else {},
         )
@@ -342,9 +361,9 @@ class _Work:
         """Go from message to reply, yielding the parts of a reply that comes in parts."""
         host, request = self.host, self.request
         self.understanding = await host.understand_intent(self.message, self.state, request)
-        if request.models.busy is not None:
-            raise request.models.busy
+        self._refuse_when_busy()
         action = await host.decide_action(self.message, self.understanding, self.state, request)
+        self._refuse_when_busy()
         self.action = action or Action(kind="ask", state=self.state, text=APOLOGY, reason="no plugin decided")
         self.state = replace(self.action.state, effects=())
         if self.action.effects:
@@ -352,6 +371,7 @@ class _Work:
             self.state = replace(self.state, effects=tuple(results))
         if self.action.kind == "answer" and self.action.query is not None:
             found = await host.retrieve_answers(self.action.query, request)
+            self._refuse_when_busy()
             self.answers = await host.rank_answers(self.action.query, found, request)
             self._note_whether_answered(self.action.query.text)
         composed = await host.compose_reply(self.action, self.answers, self.state, request)
@@ -409,6 +429,11 @@ class _Work:
             model_versions=turn.model_versions,
         )
 
+    def _refuse_when_busy(self) -> None:
+        """Raise what the models said when too much waited: an answer made without them would be a wrong one."""
+        if self.request.models.busy is not None:
+            raise self.request.models.busy
+
     def _keyed(self, number: int, effect: Effect) -> Effect:
         text = f"{self.request.tenant}|{self.message.id}|{number}"
         return replace(effect, key=hashlib.sha256(text.encode()).hexdigest())
@@ -424,6 +449,13 @@ class _Work:
 def _refuse_strangers(loaded: LoadedConversation, caller: Caller) -> None:
     if caller.role == "customer" and loaded.user_id != caller.id:
         raise NotFoundError(f"there is no conversation {loaded.id!r}")
+
+
+def _mode_of(turn: tables.Turn, made: Decision | None) -> Mode:
+    """Return the mode that a stored turn left behind. Without a decision, no hook was called: a person speaks for the bot."""
+    if made is None:
+        return "agent" if turn.speaker == "agent" else "queued"
+    return "queued" if turn.action == "hand_off" else "bot"
 
 
 def _message_id(tenant: str, conversation_id: str, idempotency_key: str | None) -> str:

@@ -18,6 +18,7 @@ sweep = Sweep(settings)
 @worker_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def _log(**_: object) -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # the sweep opens the store again and again
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

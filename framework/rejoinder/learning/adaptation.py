@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,15 +54,18 @@ async def run_adaptation(application: Application, *, tenant: str, run_id: str, 
         return None
     try:
         version_id = await _while_owned(application, run, owner)
-        if version_id is not None:
-            await finish_run(database, tenant, run_id, owner=owner, status="done", model_version_id=version_id)
+    except Exception as error:
+        reason = str(error) if isinstance(error, RejoinderError) else f"{type(error).__name__}: {error}"
+        with suppress(ConflictError):  # cancelled meanwhile: then it is over already
+            await finish_run(database, tenant, run_id, owner=owner, status="failed", error=reason)
+        raise
+    if version_id is None:
+        return None
+    try:
+        await finish_run(database, tenant, run_id, owner=owner, status="done", model_version_id=version_id)
     except ConflictError as error:  # the lease was lost at the very end
         _logger.warning("adaptation run %s of tenant %s ends without effect: %s", run_id, tenant, error)
         return None
-    except Exception as error:
-        reason = str(error) if isinstance(error, RejoinderError) else f"{type(error).__name__}: {error}"
-        await finish_run(database, tenant, run_id, owner=owner, status="failed", error=reason)
-        raise
     return version_id
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from rejoinder.context import Clock, Request, utc_now
 from rejoinder.host import Host
-from rejoinder.payloads import ConversationState, Entity, Slot
+from rejoinder.payloads import ConversationState, EffectResult, Entity, Slot
 from rejoinder.store.database import Database
 from rejoinder.store.secret_slots import get_secrets, put_secret
 
@@ -44,7 +44,8 @@ class SensitiveSlots:
         """
         slots = {name: await self._hidden(slot, before.slots.get(name), request) for name, slot in state.slots.items()}
         entities = tuple([await self._masked(entity, request) for entity in state.entities])
-        return replace(state, slots=slots, entities=entities)
+        effects = tuple([await self._without_secrets(result, request) for result in state.effects])
+        return replace(state, slots=slots, entities=entities, effects=effects)
 
     async def reveal(self, tenant: str, conversation_id: str, state: ConversationState) -> ConversationState:
         """Return the state with raw values again; a slot whose value expired is gone."""
@@ -60,10 +61,10 @@ class SensitiveSlots:
         return replace(state, slots=slots)
 
     async def _hidden(self, slot: Slot, before: Slot | None, request: Request) -> Slot:
-        shown = slot.value
-        if isinstance(slot.value, str):
-            shown = await self._host.redact_text(slot.value, "store", request)
-        if shown == slot.value and not slot.sensitive:
+        is_text = isinstance(slot.value, str)
+        text = slot.value if is_text else orjson.dumps(slot.value).decode()
+        shown = await self._host.redact_text(text, "store", request)
+        if shown == text and not slot.sensitive:
             return slot
         if before is None or before.value != slot.value:
             await put_secret(
@@ -74,7 +75,19 @@ class SensitiveSlots:
                 ciphertext=self._vault.encrypt(_PURPOSE, request.tenant, orjson.dumps(slot.value)),
                 expires_at=self._clock() + self._ttl,
             )
-        return replace(slot, value=_HIDDEN if shown == slot.value else shown, sensitive=True)
+        return replace(slot, value=shown if is_text and shown != text else _HIDDEN, sensitive=True)
 
     async def _masked(self, entity: Entity, request: Request) -> Entity:
         return replace(entity, value=await self._host.redact_text(entity.value, "store", request))
+
+    async def _without_secrets(self, result: EffectResult, request: Request) -> EffectResult:
+        """Return an effect's result as it may be stored: only this turn's composer sees the whole."""
+        value, error = result.value, result.error
+        if value is not None:
+            text = value if isinstance(value, str) else orjson.dumps(value).decode()
+            shown = await self._host.redact_text(text, "store", request)
+            if shown != text:
+                value = shown if isinstance(value, str) else _HIDDEN
+        if error is not None:
+            error = await self._host.redact_text(error, "store", request)
+        return replace(result, value=value, error=error)

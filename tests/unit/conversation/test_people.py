@@ -1,0 +1,108 @@
+"""When a person speaks for the bot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rejoinder import hookimpl
+from rejoinder.errors import AccessError, InvalidInputError, NotFoundError
+from rejoinder.payloads import Action, ConversationState
+
+from tests.support.application import ADMIN, AGENT, ANA
+from tests.unit.conversation.conftest import Bot, MakeBot
+
+
+class HandsOff:
+    """Gives every message to a person; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    @hookimpl()
+    async def understand_intent(self) -> None:
+        self.calls += 1
+
+    @hookimpl()
+    async def decide_action(self, state: ConversationState) -> Action:
+        self.calls += 1
+        return Action(kind="hand_off", state=_queued(state), text="A colleague will answer.")
+
+
+def _queued(state: ConversationState) -> ConversationState:
+    from dataclasses import replace
+
+    return replace(state, mode="queued")
+
+
+@pytest.fixture
+async def waiting(bot_of: MakeBot) -> tuple[Bot, HandsOff]:
+    """A conversation that waits for a person."""
+    hands_off = HandsOff()
+    bot = await bot_of(echo=False, hands_off=hands_off)
+    turn = await bot.say("a person, please")
+    assert (turn.mode, turn.action, turn.reply.parts) == ("queued", "hand_off", ("A colleague will answer.",))
+    hands_off.calls = 0
+    return bot, hands_off
+
+
+async def test_while_the_customer_waits_no_hook_is_called(waiting: tuple[Bot, HandsOff]) -> None:
+    bot, hands_off = waiting
+    turn = await bot.say("are you there?")
+
+    assert hands_off.calls == 0
+    assert (turn.mode, turn.action, turn.speaker, turn.reply.parts) == ("queued", "silent", "none", ())
+    assert turn.decision_id is None
+    assert (await bot.turns())[-1].user_text == "are you there?"
+
+
+async def test_an_agents_message_is_part_of_the_conversation(waiting: tuple[Bot, HandsOff]) -> None:
+    bot, _ = waiting
+    turn = await bot.application.conversations.agent_says("acme", bot.id, AGENT, "Hello, this is Eva.")
+
+    assert (turn.mode, turn.speaker, turn.text, turn.reply.parts) == ("agent", "agent", "", ("Hello, this is Eva.",))
+    loaded = await bot.application.conversations.load("acme", bot.id, ANA, history=1)
+    assert [(line.speaker, line.text) for line in loaded.history] == [("agent", "Hello, this is Eva.")]
+    assert loaded.state.mode == "agent"
+
+
+async def test_once_an_agent_spoke_the_bot_is_silent(bot_of: MakeBot) -> None:
+    bot = await bot_of()
+    await bot.application.conversations.agent_says("acme", bot.id, AGENT, "I take over.")
+    turn = await bot.say("thank you")
+
+    assert (turn.mode, turn.speaker, turn.number) == ("agent", "none", 2)
+
+
+@pytest.mark.parametrize("caller", [AGENT, ADMIN], ids=["agent", "admin"])
+async def test_after_release_the_bot_speaks_again(bot: Bot, caller: Any) -> None:
+    await bot.application.conversations.agent_says("acme", bot.id, caller, "I take over.")
+    await bot.application.conversations.release("acme", bot.id, caller)
+    turn = await bot.say("hello")
+
+    assert (turn.mode, turn.speaker, turn.reply.parts) == ("bot", "bot", ("hello",))
+
+
+async def test_a_customer_may_not_speak_for_the_bot(bot: Bot) -> None:
+    with pytest.raises(AccessError):
+        await bot.application.conversations.agent_says("acme", bot.id, ANA, "I am an agent")
+    assert await bot.turns() == []
+
+
+async def test_a_customer_may_not_release(waiting: tuple[Bot, HandsOff]) -> None:
+    bot, _ = waiting
+    with pytest.raises(AccessError):
+        await bot.application.conversations.release("acme", bot.id, ANA)
+    assert (await bot.state()).mode == "queued"
+
+
+async def test_an_agent_of_another_tenant_finds_no_conversation(bot: Bot) -> None:
+    with pytest.raises(NotFoundError):
+        await bot.application.conversations.agent_says("other", bot.id, AGENT, "hello")
+    with pytest.raises(NotFoundError):
+        await bot.application.conversations.release("other", bot.id, AGENT)
+
+
+async def test_an_agents_text_is_checked(bot: Bot) -> None:
+    with pytest.raises(InvalidInputError):
+        await bot.application.conversations.agent_says("acme", bot.id, AGENT, "  ")
