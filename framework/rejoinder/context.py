@@ -36,6 +36,9 @@ class Models(Protocol):
     def busy(self) -> EncoderBusyError | None:
         """The refusal that this request met because too much is waiting, or None."""
 
+    def prefetch(self, text: str) -> None:
+        """Start to encode a text that will be asked for, without waiting."""
+
     async def encode(self, text: str) -> FloatArray:
         """Return the base encoder's vector of a text: (dim,) float32, L2-normalised. Cached.
 
@@ -55,6 +58,9 @@ class NoModels:
 
     versions: Mapping[str, str] = {}  # never written to
     busy: EncoderBusyError | None = None
+
+    def prefetch(self, text: str) -> None:
+        """Do nothing."""
 
     async def encode(self, text: str) -> FloatArray:
         """Refuse.

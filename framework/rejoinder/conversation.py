@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, Literal, cast
 
 from rejoinder.context import Clock, Request, utc_now
-from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError
+from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError, RedactionError
 from rejoinder.host import Host
 from rejoinder.locks import KeyedLocks
 from rejoinder.payloads import (
@@ -185,7 +185,7 @@ class Conversations:
             raise AccessError("only agents and admins may speak for the bot")
         async with self._locks.hold((tenant, conversation_id)):
             loaded = await self.load(tenant, conversation_id, caller)
-            request = await self._request(tenant, caller, conversation_id, loaded)
+            request = await self._request(tenant, caller, conversation_id)
             shown = await self._host.redact_text(text, "store", request)
             state = replace(loaded.state, mode="agent", question=None)
             turn = Turn(
@@ -226,12 +226,11 @@ class Conversations:
         except UnicodeEncodeError as error:
             raise InvalidInputError(f"the message is not valid Unicode at character {error.start}") from error
 
-    async def _request(self, tenant: str, caller: Caller, conversation_id: str, loaded: LoadedConversation) -> Request:
+    async def _request(self, tenant: str, caller: Caller, conversation_id: str) -> Request:
         return await self._request_for(
             tenant,
             caller,
             session_id=conversation_id,
-            history=loaded.history,
             deadline=time.monotonic() + self._limits.turn_deadline_s,
         )
 
@@ -244,10 +243,12 @@ class Conversations:
         idempotency_key: str | None,
         message_id: str,
     ) -> AsyncIterator[str | Turn]:
+        request = await self._request(tenant, caller, conversation_id)
+        stored_text = await self._host.redact_text(text, "store", request)
+        request.models.prefetch(stored_text)
         loaded = await load_conversation(self._database, tenant, conversation_id, history=self._limits.history)
         _refuse_strangers(loaded, caller)
-        request = await self._request(tenant, caller, conversation_id, loaded)
-        stored_text = await self._host.redact_text(text, "store", request)
+        request = replace(request, history=loaded.history)
         text_hash = hashlib.sha256(stored_text.encode()).hexdigest()
         if idempotency_key is not None:
             earlier = await find_turn_by_key(self._database, tenant, conversation_id, idempotency_key)
@@ -304,7 +305,10 @@ class Conversations:
         """Return a trace as it may be stored: the error of a plugin may repeat what was typed."""
         failed = [call for call in calls if call["outcome"] in FAILURES]
         for call in failed:
-            call["detail"] = await self._host.redact_text(call["detail"], "store", request)
+            try:
+                call["detail"] = await self._host.redact_text(call["detail"], "store", request)
+            except RedactionError:
+                call["detail"] = "(what it said could not be redacted)"
         return calls
 
     async def _repeated(self, tenant: str, earlier: tables.Turn, text_hash: str) -> Turn:

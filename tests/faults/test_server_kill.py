@@ -247,7 +247,7 @@ class Deployment:
             line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), PATIENCE_S)
             assert line, f"the server did not start:\n{self.log[-4000:]}"
             async with httpx.AsyncClient(base_url=json.loads(line)["url"], timeout=PATIENCE_S) as client:
-                while (await client.get("/v1/ready")).status_code != 200:
+                while (await client.get("/v1/ready")).status_code != 200:  # noqa: ASYNC110  # another process
                     await asyncio.sleep(0.05)
                 self.starts_s.append(time.perf_counter() - began)
                 yield process, client
@@ -309,14 +309,21 @@ def counts(users: list[User]) -> dict[str, tuple[int, int]]:
     return {user.name: (len(user.said), len(user.taught)) for user in users}
 
 
+async def all_have_said_something(users: list[User]) -> None:
+    """Wait until each has one more answer."""
+    before = {user.name: len(user.said) for user in users}
+    while any(len(user.said) == before[user.name] for user in users):  # noqa: ASYNC110  # as simple as it is
+        await asyncio.sleep(0.01)
+
+
 async def talk_until_killed(
     process: subprocess.Popen[bytes], client: httpx.AsyncClient, users: list[User], after_s: float
 ) -> None:
     """Let all talk at once, and kill the server in the midst of it."""
     talks = [asyncio.create_task(user.talk(client)) for user in users]
-    before = sum(len(user.said) for user in users)
-    while sum(len(user.said) for user in users) < before + USERS and not any(talk.done() for talk in talks):
-        await asyncio.sleep(0.01)
+    begun = asyncio.create_task(all_have_said_something(users))
+    await asyncio.wait([begun, *talks], return_when=asyncio.FIRST_COMPLETED)
+    begun.cancel()
     await asyncio.sleep(after_s)
     process.send_signal(signal.SIGKILL)
     await asyncio.gather(*talks)

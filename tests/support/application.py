@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ async def opened(
     plugins: Mapping[str, object],
     *,
     store_url: str | None = None,
-    encoder: TextEncoder | None = None,
+    model: TextEncoder | None = None,
     clock: Clock = utc_now,
     tenants: tuple[str, ...] = ("acme",),
     host_options: Mapping[str, Any] | None = None,
@@ -47,6 +47,7 @@ async def opened(
 
     Args:
         store_url: default a SQLite file in the folder.
+        model: what makes vectors of texts; default a `HashEncoder`.
         host_options: passed on to `Host`, e.g. `{"deadlines_s": {"compose_reply": 0.1}}`.
         settings: sections of the deployment's settings, e.g. `encoder={"max_queue": 1}`.
     """
@@ -58,10 +59,10 @@ async def opened(
         DeploymentSettings(data_dir=folder, store=store, **settings), tenants_dir=folder / "tenants"
     )
     host = Host(registry, **{"breaker_failures": 1000, **(host_options or {})})
-    model = encoder or HashEncoder()
+    loads = model or HashEncoder()
     with (
         patch("rejoinder.application.load_host", lambda _: host),
-        patch("rejoinder.application.load_encoder", lambda *_, **__: model),
+        patch("rejoinder.application.load_encoder", lambda *_, **__: loads),
     ):
         async with Application.open(loaded, clock=clock) as application:
             known = {row.id for row in await application.tenants.list()}
@@ -98,6 +99,3 @@ def copied(template: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(template, folder / "rejoinder.db")
     return folder
-
-
-Open = Callable[..., Any]

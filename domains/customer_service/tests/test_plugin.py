@@ -29,6 +29,9 @@ class FakeModels:
         self.refusals = busy
         self.encoded: list[str] = []
 
+    def prefetch(self, text: str) -> None:
+        """Do nothing: encoding costs nothing here."""
+
     async def encode(self, text: str) -> Any:
         if self.refusals > 0:
             self.refusals -= 1

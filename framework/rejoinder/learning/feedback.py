@@ -149,4 +149,8 @@ def _valid(kind: FeedbackKind, value: Json) -> Json:
         raise InvalidInputError(f"{kind}: the text has {len(value)} characters, at most {_MAX_TEXT} are allowed")
     if "\x00" in value:
         raise InvalidInputError(f"{kind}: the text holds a NUL character: remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"{kind}: the text is not valid Unicode at character {error.start}") from error
     return value.strip()

@@ -25,7 +25,7 @@ from rejoinder.host import Host
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.memory import CorrectionMemory, Kind, Match
-from rejoinder.learning.versions import ModelFolder
+from rejoinder.learning.versions import Fitted, ModelFolder
 from rejoinder.locks import KeyedLocks
 from rejoinder.models.encoder_service import EncoderService, TextEncoder
 from rejoinder.payloads import Caller, Example, Utterance
@@ -107,18 +107,29 @@ class _LiveTenant:
 class RequestModels:
     """A tenant's models as one request sees them; `rejoinder.context.Models` says what its methods promise."""
 
-    __slots__ = ("_encoder", "_tasks", "_tenant", "busy", "versions")
+    __slots__ = ("_encoder", "_started", "_tasks", "_tenant", "busy", "versions")
 
     def __init__(self, tenant: str, tasks: Mapping[str, _LiveTask], encoder: EncoderService) -> None:
         self._tenant = tenant
         self._tasks = tasks
         self._encoder = encoder
+        self._started: dict[str, asyncio.Task[FloatArray]] = {}
         self.busy: EncoderBusyError | None = None
         self.versions: dict[str, str] = {}
 
+    def prefetch(self, text: str) -> None:
+        """Start to encode a text that will be asked for, beside whatever comes before that."""
+        if self._tasks and text not in self._started:
+            task = asyncio.get_running_loop().create_task(self._encoder.encode(text, scope=self._tenant))
+            task.add_done_callback(_take_note)
+            self._started[text] = task
+
     async def encode(self, text: str) -> FloatArray:
         """Return the base encoder's vector of a text."""
+        started = self._started.get(text)
         try:
+            if started is not None:
+                return await asyncio.shield(started)
             return await self._encoder.encode(text, scope=self._tenant)
         except EncoderBusyError as error:
             self.busy = error
@@ -243,14 +254,18 @@ class LiveModels:
         live = self._tenants.get(tenant)
         if live is None or live.profile is not profile:
             async with self._loading.hold(tenant):
-                live = self._tenants.get(tenant)
+                before = live = self._tenants.get(tenant)
                 if live is None or live.profile is not profile:
                     live = await self._loaded(tenant, profile)
                     self._tenants[tenant] = live
+                    lost = before.profile.plugins - profile.plugins if before is not None else frozenset()
+                    if before is not None and lost:
+                        await self._host.tenant_disabled(before.request, lost)
                     await self._host.tenant_enabled(live.request)
             while len(self._tenants) > self._max_tenants:
                 await self.forget_tenant(next(iter(self._tenants)))
-        self._tenants.move_to_end(tenant)
+        if tenant in self._tenants:  # else dropped meanwhile, where more are wanted at once than may be loaded
+            self._tenants.move_to_end(tenant)
         if time.monotonic() - live.synced_at > self._sync_s and not live.lock.locked():
             await self._catch_up(tenant, live)
         return live
@@ -290,21 +305,22 @@ class LiveModels:
             tenant, name, factory, base, partial(self._encode, tenant), base_hash=encoder.hash, seed=self._seed
         )
         memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
-        memory.observe(fitted.anchors, fitted.anchor_labels)
         vectors = await self._encode(tenant, [example.text for example in kept_back])
-        for example, vector in zip(kept_back, vectors, strict=True):
-            memory.add(example.id, example.text, vector, example.label or "")
+        await asyncio.to_thread(_remember, memory, fitted, kept_back, vectors)
         instant = InstantLearner(fitted.learner, memory, task=name, hold_back_every=self.hold_back_every)
-        return _LiveTask(memory, instant, fitted.version)
+        return _LiveTask(memory, instant, fitted.version or "memory")
 
     async def _catch_up(self, tenant: str, live: _LiveTenant) -> None:
         """Learn what was stored since the last look, by this process or another."""
         async with live.lock:
             live.synced_at = time.monotonic()
+            looked_at = self._clock()
             after = None if live.newest is None else (live.newest - _LATE, "")
             for task in await count_examples(self._database, tenant):
                 taught = await list_examples(self._database, tenant, task, after=after)
                 await self._replay(tenant, live, [one for one in taught if one.source != IMPORTED])
+            if live.newest is None or live.newest < looked_at:
+                live.newest = looked_at
 
     async def _replay(self, tenant: str, live: _LiveTenant, examples: Sequence[Example]) -> None:
         """Take in examples that are not known yet, in order; the tenant's lock is held."""
@@ -337,6 +353,19 @@ class LiveModels:
                 else:
                     break
         return np.concatenate(rows)
+
+
+def _take_note(task: asyncio.Task[FloatArray]) -> None:
+    """Look at a failure that nobody may wait for; who does gets it all the same."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _remember(memory: CorrectionMemory, fitted: Fitted, kept_back: Sequence[Example], vectors: FloatArray) -> None:
+    if fitted.anchor_labels:
+        memory.observe(fitted.anchors, fitted.anchor_labels)
+    for example, vector in zip(kept_back, vectors, strict=True):
+        memory.add(example.id, example.text, vector, example.label or "")
 
 
 def _learn_all(tasks: Mapping[str, _LiveTask], examples: Sequence[Example], vectors: FloatArray) -> None:

@@ -29,6 +29,7 @@ Encode = Callable[[Sequence[str]], Awaitable["FloatArray"]]
 
 _ANCHORS = "anchors/1"
 _MOST_ANCHORS = 2000
+_ATTEMPTS = 10
 
 _logger = logging.getLogger("rejoinder.learning")
 
@@ -90,13 +91,14 @@ class ModelFolder:
         version_id = new_id("model")
         folder = self._folder / tenant / task / version_id
         await asyncio.to_thread(_save, learner, folder, vectors[::step], labels)
-        row = await add_version(
+        add = partial(
+            add_version,
             self._database,
             tenant,
             task=task,
             version_id=version_id,
             artefact=str(folder),
-            sha256=folder_sum(folder),
+            sha256=await asyncio.to_thread(folder_sum, folder),
             base_hash=base_hash,
             data_fingerprint=fingerprint,
             code_version=__version__,
@@ -105,6 +107,13 @@ class ModelFolder:
             metrics=metrics,
             parent_id=None if live is None else live.id,
         )
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                row = await add()
+                break
+            except ConflictError:  # another process took the number
+                if not left:
+                    raise
         try:
             await set_version_state(self._database, tenant, version_id, "live")
         except ConflictError:
@@ -140,7 +149,8 @@ def folder_sum(folder: Path) -> str:
     try:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         for path in files:
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+            content = hashlib.sha256(path.read_bytes()).digest()
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content)
     except OSError as error:
         raise ModelIntegrityError(f"{folder}: {error}") from error
     if not files:

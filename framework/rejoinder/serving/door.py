@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Request
 from starlette.types import Scope
 
+from rejoinder.errors import ModelError
 from rejoinder.serving.access import TENANT_HEADER, Access, bearer
 from rejoinder.serving.hub import Hub
 from rejoinder.tenants.quotas import RateLimiter
@@ -33,6 +34,7 @@ class Door:
         self.closing = asyncio.Event()
         self.warm = asyncio.Event()
         self.warm.set()
+        self.broken: ModelError | None = None
         server = application.settings.server
         self._users = RateLimiter(user_per_minute=server.user_requests_per_minute)
         self._tenants = RateLimiter(user_per_minute=0, tenant_per_minute=server.tenant_requests_per_minute)
@@ -85,8 +87,12 @@ class Door:
         self.run_aside(self._warm_up())
 
     async def _warm_up(self) -> None:
-        await self.application.encoder.encode("hello")  # the first text takes far longer than all others
-        self.warm.set()
+        try:
+            await self.application.encoder.encode("hello")  # the first text takes far longer than all others
+        except ModelError as error:
+            self.broken = error
+        else:
+            self.warm.set()
 
     async def close(self, *, patience_s: float = 10.0) -> None:
         """Wait for what runs aside; what takes longer than `patience_s` seconds is cancelled."""

@@ -29,6 +29,7 @@ from rejoinder.errors import (
     ConflictError,
     EncoderBusyError,
     InvalidInputError,
+    ModelError,
     ModelNotReadyError,
     NotFoundError,
     RateLimitedError,
@@ -81,6 +82,9 @@ KINDS: dict[str, Kind] = {
         Kind("rate-limited", 429, "Too many requests", "Wait for the seconds in the header `Retry-After`."),
         Kind("internal", 500, "Internal error", "Tell the operator the `error_id`."),
         Kind("busy", 503, "Too busy", "Try again after the seconds in the header `Retry-After`."),
+        Kind(
+            "models-unavailable", 503, "Models unavailable", "Nothing was changed; the server's log says what is wrong."
+        ),
         Kind("store-unavailable", 503, "Store unavailable", "Nothing was changed; try again later."),
         Kind(
             "not-redacted",
@@ -105,6 +109,7 @@ _BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
     (InvalidInputError, "invalid-input"),
     (EncoderBusyError, "busy"),
     (ModelNotReadyError, "model-not-ready"),
+    (ModelError, "models-unavailable"),
     (StoreUnavailableError, "store-unavailable"),
     (RedactionError, "not-redacted"),
 )
@@ -184,6 +189,9 @@ def _known(name: str, error: Exception) -> Problem:
         return Problem(
             kind, "the message could not be made safe to store, so it was not stored; please try again later"
         )
+    if name == "models-unavailable":
+        _logger.error("the models cannot be used: %s", error)
+        return Problem(kind, "the models of this server cannot be used; its operator finds the reason in its log")
     if name == "store-unavailable":
         _logger.error("the store cannot be reached: %s", error)
         return Problem(kind, "the record store cannot be reached; nothing was changed; please try again later")
@@ -256,7 +264,7 @@ def responses_for(*names: str) -> dict[int | str, dict[str, Any]]:
     """Return the `responses=` of a route that may answer with these kinds, besides those that every route has."""
     every = ("malformed", "authentication", "access", "too-large", "invalid-input", "rate-limited", "internal")
     found: dict[int | str, dict[str, Any]] = {}
-    for name in dict.fromkeys((*every, "store-unavailable", *names)):
+    for name in dict.fromkeys((*every, "models-unavailable", "store-unavailable", *names)):
         kind = KINDS[name]
         told = found.get(kind.status, {}).get("description")
         description = f"{told} {kind.title}: {kind.advice}" if told else f"{kind.title}: {kind.advice}"

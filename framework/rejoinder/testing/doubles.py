@@ -143,6 +143,9 @@ class HashModels:
         self.versions: Mapping[str, str] = {}
         self.busy: EncoderBusyError | None = None
 
+    def prefetch(self, text: str) -> None:
+        """Do nothing: encoding costs nothing here."""
+
     async def encode(self, text: str) -> NDArray[np.float32]:
         """Return the vector of a text: (dim,) float32."""
         vector: NDArray[np.float32] = self.encoder.encode([text])[0]

@@ -48,6 +48,8 @@ class LearnerAdaptationPlugin:
         if task is None:
             return None
         labelled = [example for example in request.examples if example.label and example.polarity != "negative"]
+        if not labelled:
+            return None  # "not this label" does not say what would be right
         learner = await asyncio.to_thread(type(task.learner()).load, Path(request.folder) / "head")
         vectors = await _vectors(labelled, context)
         said = await asyncio.to_thread(learner.predict_batch, [example.text for example in labelled], vectors)

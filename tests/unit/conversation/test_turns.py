@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +28,7 @@ from rejoinder.payloads import (
     Understanding,
 )
 from rejoinder.store.conversations import update_state
-from rejoinder.testing import FixedClock
+from rejoinder.testing import FixedClock, HashEncoder
 
 from tests.support.application import ADMIN, AGENT, ANA, BEN
 from tests.unit.conversation.conftest import Bot, MakeBot
@@ -635,25 +637,34 @@ class Encodes:
         return []
 
 
+class StandsStill(HashEncoder):
+    """Encodes nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+        self.began = threading.Event()
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        self.began.set()
+        assert self.may.wait(10)
+        return super().encode(texts)
+
+
 @pytest.mark.parametrize("hook", ["understand_intent", "decide_action", "retrieve_answers"])
 async def test_a_full_encoder_is_told_and_nothing_is_stored(bot_of: MakeBot, hook: str) -> None:
-    bot = await bot_of(encodes=Encodes(hook), options={"encoder": {"max_queue": 1}})
-    service = bot.application.encoder
-    await service.ready()
-    with service._wake:  # the model thread stands still, and the queue is full
-        service._queue.append((("acme", "waits"), _Never()))
-        with pytest.raises(EncoderBusyError):
-            service._submit(["more"], "acme")
-        with pytest.raises(EncoderBusyError) as caught:
-            await bot.say("hello")
-        service._queue.clear()
+    model = StandsStill()
+    bot = await bot_of(encodes=Encodes(hook), options={"model": model, "encoder": {"max_queue": 1}})
+    running = asyncio.create_task(bot.application.encoder.encode("one"))
+    await asyncio.to_thread(model.began.wait, 10)
+    waiting = asyncio.create_task(bot.application.encoder.encode("two"))
+    await asyncio.sleep(0)
+
+    with pytest.raises(EncoderBusyError) as caught:
+        await bot.say("hello")
+    model.may.set()
+    await asyncio.gather(running, waiting)
 
     assert caught.value.retry_after_s > 0
     assert await bot.turns() == []
-
-
-class _Never:
-    """A future that nobody waits for."""
-
-    def set_running_or_notify_cancel(self) -> bool:
-        return False
+    assert (await bot.say("hello")).number == 1

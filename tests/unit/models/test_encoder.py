@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,18 @@ def test_paraphrases_lie_closer_than_other_subjects(encoder: Encoder) -> None:
 
 def test_the_same_batch_gives_the_same_bits(encoder: Encoder) -> None:
     np.testing.assert_array_equal(encoder.encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_the_vectors_are_those_of_transformers(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rejoinder.models.encoder._load_bert", lambda *_: None)
+    np.testing.assert_allclose(encoder.encode(TEXTS), Encoder().encode(TEXTS), atol=1e-6)
+
+
+def test_the_default_encoder_loads_without_transformers() -> None:
+    code = "import sys; sys.modules['transformers'] = None; from rejoinder.models.encoder import Encoder; "
+    code += "print(Encoder().encode(['where is my card?']).shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(1, 384)"
 
 
 def test_no_texts_give_no_rows(encoder: Encoder) -> None:

@@ -39,6 +39,9 @@ class FakeModels:
         self.versions: dict[str, str] = {}
         self.busy = None
 
+    def prefetch(self, text: str) -> None:
+        """Do nothing: encoding costs nothing here."""
+
     async def encode(self, text: str) -> Any:
         return np.eye(8, dtype=np.float32)[len(text) % 8]
 

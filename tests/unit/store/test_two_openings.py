@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ async def test_a_second_opening_leaves_the_first_ones_locks(database: Database, 
         "import asyncio, sys\nfrom rejoinder.store.database import Database\n"
         "async def main():\n    await (await Database.open(sys.argv[1])).close()\nasyncio.run(main())\n"
     )
-    subprocess.run([sys.executable, "-c", code, url], check=True)
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code, url], check=True)
 
     await create_tenant(database, "later", name="Later")
 

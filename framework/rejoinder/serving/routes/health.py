@@ -24,6 +24,8 @@ async def ready(door: TheDoor) -> Response:
     """For readiness probes: the store answers, the encoder is loaded, and the server is not about to end."""
     if door.closing.is_set():
         raise ProblemError("busy", "the server is about to end", retry_after="5")
+    if door.broken is not None:
+        raise door.broken.with_traceback(None)
     if not door.warm.is_set():
         raise ProblemError("busy", "the server still loads its encoder", retry_after="2")
     await door.application.database.ping()
