@@ -39,8 +39,8 @@ WORDS = (
     "eighth",
     "ninth",
     "tenth",
-    "last",
-    "very last",
+    "eleventh",
+    "twelfth",
 )
 
 DEADLINES = (

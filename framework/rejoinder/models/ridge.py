@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def factor(kernel: Floats, ridge: Floats) -> Floats:
     """Return the lower Cholesky factor of `kernel` + diag(`ridge`); `kernel` (n, n) float32 is overwritten."""
     kernel[np.diag_indices(len(kernel))] += ridge
-    lower: Floats = linalg.cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+    # The transpose of a symmetric matrix is itself, but in the order that LAPACK works on without a copy.
+    lower: Floats = linalg.cholesky(kernel.T, lower=True, overwrite_a=True, check_finite=False)
     return lower
 
 

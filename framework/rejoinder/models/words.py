@@ -24,7 +24,7 @@ BUCKETS: Final = 2**15
 """Hash buckets; a data set of 15,000 short texts has some 25,000 different words and pairs."""
 
 _MAX_CHARS: Final = 2000
-_DENSE_COLUMNS: Final = 1500
+_DENSE_COLUMNS: Final = 400
 # A run of letters or digits is a word; ideographs, kana and Thai letters, written without spaces, are words of one letter.
 _WORD: Final = re.compile(
     r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
@@ -76,7 +76,9 @@ def word_cosines(left: Any, right: Any) -> NDArray[np.float32]:
         return small
     common = np.argsort(-np.bincount(right.indices, minlength=BUCKETS), kind="stable")
     dense, rest = common[:_DENSE_COLUMNS], np.sort(common[_DENSE_COLUMNS:])
-    product: NDArray[np.float32] = left[:, dense].toarray() @ right[:, dense].toarray().T
+    known = right[:, dense].toarray()
+    # One and the same array on both sides lets BLAS compute half of the symmetric product only.
+    product: NDArray[np.float32] = (known if left is right else left[:, dense].toarray()) @ known.T
     rare = (left[:, rest] @ right[:, rest].T).tocoo()
     product[rare.row, rare.col] += rare.data
     return product

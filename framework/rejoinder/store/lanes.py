@@ -142,17 +142,3 @@ def _outcome(connection: Connection, work: Callable[[Session], Any], mode: Any) 
         return _work(connection, work, mode), None
     except BaseException as error:  # handed to whoever asked for this write
         return None, error
-
-    def _write_one(self, work: Callable[[Session], Any]) -> tuple[Any, BaseException | None]:
-        """Run one write in a transaction of its own, which spares it the savepoint."""
-        try:
-            with (
-                mapped_errors(),
-                self._write_engine.begin() as connection,
-                Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session,
-            ):
-                result = work(session)
-                session.flush()
-            return result, None
-        except BaseException as error:  # handed to whoever asked for this write
-            return None, error
