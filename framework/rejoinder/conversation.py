@@ -50,7 +50,8 @@ RequestFactory = Callable[..., Awaitable[Request]]
 Speaker = Literal["bot", "agent", "none"]
 
 APOLOGY = "Sorry, something went wrong on our side. Please try again in a moment, or ask to talk to a person."
-_ATTEMPTS = 3
+_ATTEMPTS = 20
+"""Of processes that answer in one conversation at once, one gets through each time: the others try again."""
 
 _logger = logging.getLogger("rejoinder.conversation")
 
@@ -266,8 +267,9 @@ class Conversations:
         if decision is not None:
             turn = replace(turn, decision_id=decision.id)
         state = await self._sensitive_slots.hide(before, work.state, request)
+        retold = await self._sensitive_slots.retold(turn.reply, work.state, state, request)
         key = (idempotency_key, text_hash)
-        await self._record(_Done(tenant, loaded, state, turn, decision, request, message_id, key))
+        await self._record(_Done(tenant, loaded, state, turn, decision, request, message_id, key, retold))
         yield turn
 
     async def _record(self, done: _Done) -> None:
@@ -283,7 +285,7 @@ class Conversations:
             idempotency_key=key,
             request_hash=text_hash,
             user_text=turn.text or None,
-            reply=turn.reply if turn.reply.parts else None,
+            reply=(done.retold or turn.reply) if turn.reply.parts else None,
             trace=await self._redacted(trace.to_json(), done.request),
             duration_ms=duration_ms,
             speaker="agent" if turn.mode == "agent" else "bot",
@@ -346,6 +348,7 @@ class _Done:
     request: Request
     message_id: str | None = None
     key: tuple[str | None, str] | None = None
+    retold: Reply | None = None
 
 
 class _Work:

@@ -165,10 +165,10 @@ class Place:
         found: AdaptationRun = self.ask(lambda database: get_run(database, "acme", run_id))
         return found
 
-    def versions(self) -> list[ModelVersion]:
-        """Return all versions but the one that serves."""
+    def versions(self, run_id: str) -> list[ModelVersion]:
+        """Return the versions that a run made."""
         found = self.ask(lambda database: list_versions(database, "acme", task="tiny"))
-        return [one for one in found if one.state == "candidate"]
+        return [one for one in found if one.settings.get("run") == run_id]
 
     def ask(self, question: Callable[[Database], Any]) -> Any:
         """Ask the store something."""
@@ -203,49 +203,73 @@ async def _prepare(url: str) -> None:
     await database.close()
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "tiny.py").write_text(PLUGIN)
-    (tmp_path / "rejoinder.toml").write_text(SETTINGS)
+def lay_out(folder: Path) -> Place:
+    """Write the settings, the plugin and a migrated store with the tenant."""
+    made = Place(folder)
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "tiny.py").write_text(PLUGIN)
+    (folder / "rejoinder.toml").write_text(SETTINGS)
     asyncio.run(_prepare(made.settings.store_url))
-    yield made
-    for process in made.processes:
+    return made
+
+
+def end(place: Place) -> None:
+    """End the workers that still run."""
+    for process in place.processes:
         if process.poll() is None:
             process.kill()
         process.wait()
 
 
-def test_a_worker_carries_out_a_run_that_the_command_line_queued(place: Place) -> None:
-    place.start(*PROGRAM, "worker", "--log-level", "INFO")
-    asked = rejoinder(place.folder, "models", "adapt", "--tenant", "acme", "--task", "tiny", "--json")
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = lay_out(tmp_path)
+    yield made
+    end(made)
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A deployment with one worker for several tests: starting one takes seconds."""
+    made = lay_out(tmp_path_factory.mktemp("worked"))
+    made.start(*PROGRAM, "worker", "--log-level", "INFO")
+    yield made
+    end(made)
+
+
+def test_a_worker_carries_out_a_run_that_the_command_line_queued(worked: Place) -> None:
+    asked = rejoinder(worked.folder, "models", "adapt", "--tenant", "acme", "--task", "tiny", "--json")
     assert asked.returncode == 0, asked.stderr
     queued = json.loads(asked.stdout)
     assert (queued["status"], queued["sent"]) == ("queued", True)
 
-    done = place.wait_for_end(queued["id"])
+    done = worked.wait_for_end(queued["id"])
 
     assert (done.status, done.error, done.attempts, done.progress) == ("done", None, 1, 1.0)
-    (version,) = place.versions()
+    (version,) = worked.versions(queued["id"])
     assert version.id == done.model_version_id
     assert (Path(version.artefact) / "head" / "labels").read_text() == "greeting"
-    listed = rejoinder(place.folder, "models", "runs", "--tenant", "acme", "--json")
-    assert [(one["id"], one["status"]) for one in json.loads(listed.stdout)] == [(queued["id"], "done")]
+    listed = rejoinder(worked.folder, "models", "runs", "--tenant", "acme", "--json")
+    assert [one["status"] for one in json.loads(listed.stdout) if one["id"] == queued["id"]] == ["done"]
 
 
-def test_an_id_that_comes_twice_is_carried_out_once(place: Place) -> None:
-    run_id, other = place.new_run(), place.new_run()
+def test_an_id_that_comes_twice_is_carried_out_once(worked: Place) -> None:
+    run_id, other = worked.new_run(), worked.new_run()
     for sent in (run_id, run_id, run_id, other):
-        place.send(sent)
-    place.start_celery()
+        worked.send(sent)
 
-    place.wait_for_end(run_id)
-    place.wait_for_end(other)  # came last: the repeated ids are behind
+    worked.wait_for_end(run_id)
+    worked.wait_for_end(other)  # came last: the repeated ids are behind
 
-    assert sorted(place.began) == sorted([run_id, other])
-    assert place.run(run_id).attempts == 1
-    assert len(place.versions()) == 2
+    assert (worked.began.count(run_id), worked.began.count(other)) == (1, 1)
+    assert worked.run(run_id).attempts == 1
+    assert len(worked.versions(run_id)) == 1
+
+
+def test_an_id_that_the_broker_lost_is_put_back(worked: Place) -> None:
+    run_id = worked.new_run()
+
+    assert worked.wait_for_end(run_id).status == "done"
 
 
 def test_an_interrupted_worker_finishes_what_it_began(place: Place) -> None:
@@ -281,14 +305,7 @@ def test_a_run_of_a_killed_worker_is_finished_by_another(place: Place) -> None:
 
     assert (done.status, done.attempts) == ("done", 2)
     assert place.began == [run_id, run_id]
-    assert [one.id for one in place.versions()] == [done.model_version_id]
-
-
-def test_an_id_that_the_broker_lost_is_put_back(place: Place) -> None:
-    run_id = place.new_run()
-    place.start_celery()
-
-    assert place.wait_for_end(run_id).status == "done"
+    assert [one.id for one in place.versions(run_id)] == [done.model_version_id]
 
 
 @contextmanager

@@ -36,6 +36,9 @@ _WITH_MEANING: Final = (12.6, -9.4)
 _WORDS_ONLY: Final = (14.4, -4.7)
 """Slope and offset of the logistic curves: for meaning and words together, and for words while there are no vectors yet."""
 
+_SURE: Final = 2 / 3
+"""From this probability p on an intent wins whatever the text says: no other reaches more than 1.5 (1 - p)."""
+
 _TEXT_WEIGHT: Final = 0.5
 """How much of the room that the intent model leaves the text may fill; no more, so that a reading above two thirds always wins."""
 
@@ -74,6 +77,11 @@ class Readings:
 
     shares: Mapping[str, float]
     settled: bool = False
+
+    @property
+    def leave_room(self) -> bool:
+        """Whether the text can still make another intent the best: not where a person settled it, nor from two thirds on."""
+        return not self.settled and max(self.shares.values(), default=0.0) < _SURE
 
 
 class FaqIndex:

@@ -107,7 +107,7 @@ class CustomerServicePlugin:
         entries = entries_of(settings.catalogue)
         evidence = [0.0] * len(entries)
         text = (query.text or "").strip()
-        if text and not readings.settled and (index := await self._indexes.ready(context)) is not None:
+        if text and readings.leave_room and (index := await self._indexes.ready(context)) is not None:
             evidence = index.evidence(text, await _vector(text, context) if index.has_vectors else None)
         scores = scores_of([entry.intent for entry in entries], readings, evidence)
         return list(zip(entries, scores, strict=True))

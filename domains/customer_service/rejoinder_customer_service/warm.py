@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, int | None, int]
 
+INDEX_READY: Final = "the index is complete"
+"""Begins the log line that says that answers are found by meaning as well from now on."""
+
 _CHUNK: Final = 4
 """Texts encoded at a time: few, so that a person's message never waits long behind them."""
 
@@ -121,6 +124,7 @@ async def _build(shared: _Shared, key: Key, context: Context, retry_s: float) ->
             shared.index = await asyncio.to_thread(_word_index, key)
         shared.words_ready.set()
         shared.index.set_vectors(await _vectors(shared.index.texts, context))
+        _logger.info("%s of %s: %d texts", INDEX_READY, key[0], len(shared.index.texts))
     except ModelError as error:
         _logger.debug("no vectors for the FAQ of %s yet: %s", key[0], error)
     except Exception:

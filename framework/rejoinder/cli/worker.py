@@ -38,8 +38,8 @@ def worker(
     loaded = load_settings(config)
     if importlib.util.find_spec("celery") is None:
         raise SettingsError("workers need Celery, which is not installed: pip install 'rejoinder[workers]'")
-    if loaded.file is not None:
-        os.environ["REJOINDER_CONFIG"] = str(loaded.file)  # the worker reads the settings for itself
+    # The worker reads the settings for itself.
+    environment = {**os.environ, **({} if loaded.file is None else {"REJOINDER_CONFIG": str(loaded.file)})}
     broker = "a folder" if loaded.settings.workers.broker_url is None else str(loaded.settings.workers.broker_url)
     say(
         f"A worker waits for runs; the broker is {broker}. Stop with Ctrl+C.",
@@ -47,7 +47,8 @@ def worker(
         data={"broker": broker, "concurrency": concurrency},
     )
     sys.stdout.flush()
-    os.execv(sys.executable, _command(concurrency, log_level or loaded.settings.log_level))  # noqa: S606  # our own words
+    command = _command(concurrency, log_level or loaded.settings.log_level)
+    os.execve(command[0], command, environment)  # noqa: S606  # our own words
 
 
 def _command(concurrency: int, log_level: str) -> list[str]:

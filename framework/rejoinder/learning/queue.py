@@ -3,6 +3,7 @@ in the store, so that an id which the broker loses is put back by a worker's swe
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -31,12 +32,14 @@ def make_queue(settings: DeploymentSettings, *, tasks: Sequence[str] = ()) -> Ce
     Args:
         tasks: modules with tasks, for a worker; who only sends needs none.
     Raises:
-        SettingsError: Celery is not installed; the text says how to install it.
+        SettingsError: Celery, or what it needs for this broker, is not installed; the text says how to install it.
     """
     try:
         from celery import Celery
     except ImportError as error:
         raise SettingsError("workers need Celery, which is not installed: pip install 'rejoinder[workers]'") from error
+    if settings.broker_url.startswith(("redis:", "rediss:")) and importlib.util.find_spec("redis") is None:
+        raise SettingsError("workers.broker_url: Redis needs the package redis: pip install 'celery[redis]'")
     app = Celery("rejoinder", include=list(tasks), set_as_current=bool(tasks))
     app.conf.update(
         broker_url=settings.broker_url,
@@ -69,16 +72,12 @@ def send_run(settings: DeploymentSettings, tenant: str, run_id: str) -> bool:
     Raises:
         SettingsError: Celery, or what it needs for this broker, is not installed.
     """
-    from_broker: tuple[type[BaseException], ...]
     with make_queue(settings) as app:
         from kombu.exceptions import KombuError
 
-        from_broker = (KombuError, OSError)
         try:
             app.send_task(ADAPT, args=(tenant, run_id), retry=False)
-        except ImportError as error:
-            raise SettingsError(f"workers.broker_url: this broker needs a package that is missing: {error}") from error
-        except from_broker as error:
+        except (KombuError, OSError) as error:
             _logger.warning("the broker did not take the id of run %s: %s", run_id, error)
             return False
     return True

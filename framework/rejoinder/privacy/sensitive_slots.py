@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,9 +12,10 @@ import orjson
 
 from rejoinder.context import Clock, Request, utc_now
 from rejoinder.host import Host
-from rejoinder.payloads import ConversationState, EffectResult, Entity, Slot
+from rejoinder.payloads import ConversationState, EffectResult, Entity, Json, Reply, Slot
 from rejoinder.store.database import Database
 from rejoinder.store.secret_slots import get_secrets, put_secret
+from rejoinder.wire import from_json, to_json
 
 if TYPE_CHECKING:
     from rejoinder.tenants.secrets import Vault
@@ -46,6 +49,24 @@ class SensitiveSlots:
         entities = tuple([await self._masked(entity, request) for entity in state.entities])
         effects = tuple([await self._without_secrets(result, request) for result in state.effects])
         return replace(state, slots=slots, entities=entities, effects=effects)
+
+    async def retold(self, reply: Reply, raw: ConversationState, hidden: ConversationState, request: Request) -> Reply:
+        """Return a reply as it may be stored: where `hide` had something to hide, the composer may have repeated it.
+
+        Elsewhere a reply stays as it is: the numbers in it are the bot's own, such as whom to call.
+
+        Raises:
+            RedactionError: it could not be looked at; nothing may be stored.
+        """
+        if raw == hidden:
+            return reply
+        secrets = {
+            text: str(hidden.slots[name].value)
+            for name, slot in raw.slots.items()
+            if hidden.slots[name].sensitive
+            for text in _texts(slot.value)
+        }
+        return from_json(Reply, await self._without(secrets, to_json(reply), request))
 
     async def reveal(self, tenant: str, conversation_id: str, state: ConversationState) -> ConversationState:
         """Return the state with raw values again; a slot whose value expired is gone."""
@@ -91,3 +112,27 @@ class SensitiveSlots:
         if error is not None:
             error = await self._host.redact_text(error, "store", request)
         return replace(result, value=value, error=error)
+
+    async def _without(self, secrets: Mapping[str, str], value: Json, request: Request) -> Json:
+        """Return what JSON can say with no secret in any of its texts; names of fields stay."""
+        if isinstance(value, str):
+            for secret in sorted(secrets, key=len, reverse=True):
+                value = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", secrets[secret].replace("\\", r"\\"), value)
+            return await self._host.redact_text(value, "store", request)
+        if isinstance(value, list):
+            return [await self._without(secrets, one, request) for one in value]
+        if isinstance(value, dict):
+            return {name: await self._without(secrets, one, request) for name, one in value.items()}
+        return value
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Yield the texts and numbers in a slot's value, as a reply would repeat them."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+    elif value is not None and not isinstance(value, bool) and str(value).strip():
+        yield str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,10 @@ from rejoinder.store.decisions import get_decision
 from rejoinder.store.turns import list_turns, load_conversation
 from rejoinder.testing import EchoPlugin, FixedClock
 
+from tests.services.postgres import postgres_url
 from tests.support.application import ANA, copied, opened
+
+__all__ = ["postgres_url"]
 
 
 @dataclass
@@ -109,6 +112,23 @@ async def bot_of(tmp_path: Path, template: Path, clock: FixedClock) -> AsyncIter
 
     yield make
     await stack.aclose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
+def store(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """Options of a bot that say where its store is: both kinds, one after the other; PostgreSQL's is emptied afterwards."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    url = request.getfixturevalue("postgres_url")
+    yield {"store_url": url}
+
+    async def empty() -> None:
+        database = await Database.open(url)
+        await database.downgrade("base")
+        await database.close()
+
+    asyncio.run(empty())
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ from rejoinder.payloads import (
     EffectResult,
     Entity,
     Message,
+    Option,
     Query,
+    Reply,
     Slot,
     Understanding,
 )
@@ -172,6 +174,49 @@ async def test_an_agents_words_are_redacted_too(bot_of: MakeBot) -> None:
 
     assert turn.reply.parts == ("is it [CARD_NUMBER]?",)
     assert SECRET.encode() not in file_bytes(bot.folder)
+
+
+# --- replies -------------------------------------------------------------------------------------------------------
+
+
+class Repeats:
+    """Says what is in the slot, and a number of its own."""
+
+    @hookimpl()
+    async def compose_reply(self, state: ConversationState) -> Reply:
+        known = state.slots["card"].value if "card" in state.slots else "no card"
+        return Reply(parts=(f"Blocked: {known}. Call 4929-0.",), options=(Option(title=f"Not {known}", value="no"),))
+
+
+async def test_a_reply_that_repeats_a_secret_is_stored_without_it(bot_of: MakeBot) -> None:
+    bot = await bot_of(redactor=Redactor(), fills=Fills(), repeats=Repeats())
+    turn = await bot.say(TEXT, key="k1")
+
+    assert turn.reply.parts == (f"Blocked: {SECRET}. Call 4929-0.",)
+    again = await bot.say(TEXT, key="k1")
+    assert again.reply.parts == ("Blocked: [CARD_NUMBER]. Call 4929-0.",)
+    assert again.reply.options == (Option(title="Not [CARD_NUMBER]", value="no"),)
+    assert SECRET.encode() not in file_bytes(bot.folder)
+
+
+async def test_a_reply_that_repeats_what_a_plugin_calls_sensitive_is_stored_without_it(bot_of: MakeBot) -> None:
+    bot = await bot_of(redactor=Redactor(), fills=Fills("geheim", sensitive=True), repeats=Repeats())
+    await bot.say(TEXT, key="k1")
+
+    assert (await bot.say(TEXT, key="k1")).reply.parts == ("Blocked: [HIDDEN]. Call 4929-0.",)
+    assert b"geheim" not in file_bytes(bot.folder)
+
+
+async def test_a_reply_without_secrets_in_sight_is_stored_as_it_is(bot_of: MakeBot) -> None:
+    class Tells:
+        @hookimpl()
+        async def compose_reply(self) -> Reply:
+            return Reply(parts=(f"Our own number is {SECRET}.",))
+
+    bot = await bot_of(redactor=Redactor(), tells=Tells())
+    first = await bot.say("whom do I pay?", key="k1")
+
+    assert await bot.say("whom do I pay?", key="k1") == first
 
 
 # --- slots ---------------------------------------------------------------------------------------------------------

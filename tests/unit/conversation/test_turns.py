@@ -28,13 +28,14 @@ from rejoinder.payloads import (
     Understanding,
 )
 from rejoinder.store.conversations import update_state
-from rejoinder.testing import FixedClock, HashEncoder
+from rejoinder.testing import EchoPlugin, FixedClock, HashEncoder
 
-from tests.support.application import ADMIN, AGENT, ANA, BEN
+from tests.support.application import ADMIN, AGENT, ANA, BEN, opened
 from tests.unit.conversation.conftest import Bot, MakeBot
 
 
-async def test_a_message_is_answered_and_stored(bot: Bot, clock: FixedClock) -> None:
+async def test_a_message_is_answered_and_stored(bot_of: MakeBot, store: dict[str, Any]) -> None:
+    bot = await bot_of(options=store)
     turn = await bot.say("hello")
 
     assert (turn.number, turn.text, turn.reply.parts) == (1, "hello", ("hello",))
@@ -154,12 +155,12 @@ async def test_the_same_key_and_text_give_the_same_turn_and_change_nothing(bot_o
     assert (await bot.state()).version == 1
 
 
-async def test_the_same_key_gives_the_same_turn_after_a_restart(bot_of: MakeBot) -> None:
-    bot = await bot_of()
+async def test_the_same_key_gives_the_same_turn_after_a_restart(bot_of: MakeBot, store: dict[str, Any]) -> None:
+    bot = await bot_of(options=store)
     first = await bot.say("hello", key="k1")
     await bot.say("more")
 
-    again = await bot_of(again=bot)
+    again = await bot_of(again=bot, options=store)
 
     assert await again.say("hello", key="k1") == first
     assert len(await again.turns()) == 2
@@ -178,6 +179,19 @@ async def test_a_key_is_good_for_one_conversation(bot: Bot) -> None:
     second = Bot(bot.application, bot.folder, await bot.application.conversations.create("acme", ANA))
 
     assert (await second.say("other", key="k1")).reply.parts == ("other",)
+
+
+async def test_the_same_key_at_the_same_time_in_two_processes_is_one_turn(
+    bot_of: MakeBot, store: dict[str, Any]
+) -> None:
+    """Two applications over one store, whose locks know nothing of one another."""
+    bot = await bot_of(options=store)
+    async with opened(bot.folder, {"echo": EchoPlugin()}, tenants=(), **store) as second:
+        other = Bot(second, bot.folder, bot.id)
+        turns = await asyncio.gather(*(one.say("hello", key="k1") for one in (bot, other) * 2))
+
+    assert len({turn.id for turn in turns}) == 1
+    assert len(await bot.turns()) == 1
 
 
 async def test_the_same_key_at_the_same_time_is_one_turn(bot: Bot) -> None:
@@ -278,9 +292,11 @@ class Meddles:
 
 
 @pytest.mark.parametrize("key", [None, "k1"], ids=["no-key", "key"])
-async def test_a_turn_that_was_overtaken_is_repeated_on_the_new_state(bot_of: MakeBot, key: str | None) -> None:
+async def test_a_turn_that_was_overtaken_is_repeated_on_the_new_state(
+    bot_of: MakeBot, store: dict[str, Any], key: str | None
+) -> None:
     meddles = Meddles(times=1)
-    meddles.bot = bot = await bot_of(meddles=meddles)
+    meddles.bot = bot = await bot_of(meddles=meddles, options=store)
     turn = await bot.say("hello", key=key)
 
     assert turn.number == 1

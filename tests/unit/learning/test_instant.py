@@ -6,9 +6,10 @@ import threading
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rejoinder.errors import InvalidInputError, ModelNotReadyError
 from rejoinder.learning.holdback import held_back
-from rejoinder.learning.instant import InstantLearner
+from rejoinder.learning.instant import CORRECTION_WEIGHT, MOST_WEIGHT, InstantLearner
 from rejoinder.learning.memory import CorrectionMemory
 from rejoinder.models.encoder import Encoder
 from rejoinder.models.learner import Prediction
@@ -140,6 +141,76 @@ def test_a_swapped_head_keeps_the_memory(desk: Desk, encoder: Encoder) -> None:
     old = desk.learner.swap(other.learner.learner)
     assert old is not desk.learner.learner
     assert desk.ask("my plastic went walkies").label == "card_lost"
+
+
+class Recorder:
+    """A head that says one label to everything, and keeps what it is taught."""
+
+    def __init__(self) -> None:
+        self.says = "rate"
+        self.taught: list[Example] = []
+
+    def update(self, examples: list[Example], vectors: object) -> None:
+        self.taught += examples
+
+    def predict_batch(self, texts: list[str], vectors: object) -> list[Prediction]:
+        one = Prediction(label=self.says, confidence=0.3, ranking=((self.says, 0.3),), in_scope=0.5, accepted=True)
+        return [one for _ in texts]
+
+
+def taught(*, every: int = 0) -> tuple[InstantLearner, Recorder]:
+    head = Recorder()
+    memory = CorrectionMemory(encoder_hash="x", dim=2)
+    return InstantLearner(head, memory, hold_back_every=every), head  # type: ignore[arg-type]  # all that is used of it
+
+
+def at(cosine: float) -> NDArray[np.float32]:
+    return np.array([cosine, (1 - cosine**2) ** 0.5], dtype=np.float32)
+
+
+def test_weights_reach_the_head_up_to_a_bound() -> None:
+    learner, head = taught()
+    for weight in (1.0, 2.0, 3.0, 1000.0):
+        learner.correct("a", at(1.0), "card_lost", weight=weight)
+    learner.confirm("b", at(0.0), "rate")
+    assert [one.weight for one in head.taught] == [
+        CORRECTION_WEIGHT,
+        2 * CORRECTION_WEIGHT,
+        3 * CORRECTION_WEIGHT,
+        MOST_WEIGHT,
+        1.0,
+    ]
+
+
+def test_a_weight_of_nothing_teaches_nothing_and_a_negative_one_is_refused() -> None:
+    learner, head = taught()
+    learner.correct("a", at(1.0), "card_lost", weight=0.0)
+    assert not head.taught
+    assert learner.predict("a", at(1.0)).label == "rate"
+    with pytest.raises(InvalidInputError, match="weight must be >= 0"):
+        learner.correct("a", at(1.0), "card_lost", weight=-1.0)
+
+
+def test_a_head_that_repeats_the_mistake_is_overruled_near_by_only() -> None:
+    learner, _ = taught()
+    learner.correct("a", at(1.0), "card_lost")
+    assert learner.predict("a paraphrase", at(0.9)).source == "memory"
+    assert learner.predict("farther off", at(0.79)).source != "memory"
+
+
+def test_a_head_that_weighed_the_correction_and_says_something_else_is_believed() -> None:
+    learner, head = taught()
+    learner.correct("a", at(1.0), "card_lost")
+    head.says = "card_late"
+    assert learner.predict("a paraphrase", at(0.9)).label == "card_late"
+    assert learner.predict("A", at(1.0)).label == "card_lost"
+
+
+def test_a_head_that_never_learned_the_correction_is_overruled_by_trust() -> None:
+    learner, head = taught(every=1)
+    learner.correct("a", at(1.0), "card_lost")
+    assert not head.taught
+    assert learner.predict("farther off", at(0.79)).source == "memory"
 
 
 def test_an_empty_label_is_refused(desk: Desk) -> None:

@@ -17,6 +17,9 @@ def demo(
         int, typer.Option("--corrections", min=1, max=400, help="How many wrong answers to correct.")
     ] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Decides which examples the bot starts from.")] = 0,
+    questions: Annotated[
+        int, typer.Option("--questions", min=1, max=900, hidden=True, help="How many test questions to ask.")
+    ] = 900,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of a table.")] = False,
 ) -> None:
     """Two banks share a server; the customers of one correct its bot. Before, after, and what changed for whom.
@@ -27,7 +30,9 @@ def demo(
     from rejoinder_customer_service.demo.report import show_table, write_report
     from rejoinder_customer_service.demo.scenario import run_demo
 
-    report = run_demo(corrections=corrections, seed=seed, tell=lambda text: typer.echo(text, err=json))
+    report = run_demo(
+        corrections=corrections, questions=questions, seed=seed, tell=lambda text: typer.echo(text, err=json)
+    )
     files = write_report(report, out)
     if json:
         typer.echo((out / "report.json").read_text(encoding="utf-8"))

@@ -53,7 +53,11 @@ def _draw(report: DemoReport, path: Path) -> None:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
     left.plot(*zip(*report.curve, strict=True), marker="o", color="tab:blue")
-    left.set(xlabel="corrections", ylabel="share answered rightly", title="Test questions (300, never learned from)")
+    left.set(
+        xlabel="corrections",
+        ylabel="share answered rightly",
+        title=f"Test questions ({min(300, report.test_questions)}, never learned from)",
+    )
     right.plot(*zip(*report.stream, strict=True), marker="o", color="tab:green")
     right.set(xlabel="questions asked", title="Questions in service, windows of 50")
     for axes in (left, right):

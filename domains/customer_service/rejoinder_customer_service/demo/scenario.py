@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rejoinder_customer_service.demo.bank import Answered, Bank
-from rejoinder_customer_service.demo.server import DemoError, running_server
+from rejoinder_customer_service.demo.server import DemoError, RunningServer, running_server
+from rejoinder_customer_service.warm import INDEX_READY
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "banking77"
 EXAMPLES_PER_INTENT = 5
 PARAPHRASE_COSINE = 0.8
+_WARM_UP_S = 120.0
 _WINDOW = 50
 _PROBE = 300
 _OTHER_BANK_QUESTIONS = 300
@@ -70,14 +72,19 @@ class DemoReport:
         return asdict(self)
 
 
-def run_demo(*, corrections: int, seed: int, tell: Callable[[str], None]) -> DemoReport:
+def run_demo(*, corrections: int, questions: int, seed: int, tell: Callable[[str], None]) -> DemoReport:
     """Start a server, run the scenario, stop the server.
 
+    Args:
+        corrections: how many wrong answers are corrected.
+        questions: how many of the 900 test questions are asked.
+        seed: decides which examples the bot starts from.
+        tell: shows a line of what happens.
     Raises:
         DemoError: the server or a request failed, or the questions ran out before there were enough wrong answers.
     """
     started = time.perf_counter()
-    stream, test = _questions("demo_stream"), _questions("demo_test")
+    stream, test = _questions("demo_stream"), _questions("demo_test")[:questions]
     with running_server() as server:
         tell(f"A server answers on {server.url}; two banks share it.")
         return asyncio.run(_Scenario(stream, test, corrections, seed, tell, started).run(server))
@@ -104,13 +111,14 @@ class _Scenario:
         self.curve: list[tuple[int, float]] = []
         self.given: list[bool] = []
 
-    async def run(self, server: Any) -> DemoReport:
+    async def run(self, server: RunningServer) -> DemoReport:
         """Ask before, correct, ask after."""
         mine = await Bank.open(
             server, "harbour-bank", "Harbour Bank", self._settings("Harbour Bank", clarify_margin=0.0)
         )
         other = await Bank.open(server, "river-bank", "River Bank", self._settings("River Bank", clarify_margin=0.15))
         try:
+            await self._warm_up(server, mine, other)
             with _progress() as progress:
                 return await self._measure(mine, other, progress)
         finally:
@@ -127,6 +135,18 @@ class _Scenario:
             },
             "dialogue": {"clarify_margin": clarify_margin, "min_in_scope": 0.0, "min_score": 0.0},
         }
+
+    async def _warm_up(self, server: RunningServer, *banks: Bank) -> None:
+        """Wait until what the server builds beside its first answers is built: what changes then would blur the measurement."""
+        deadline = time.monotonic() + _WARM_UP_S
+        while True:
+            for bank in banks:
+                await bank.ask(self.test[0].text)
+            if INDEX_READY in await asyncio.to_thread(server.log.read_text, "utf-8", "replace"):
+                return
+            if time.monotonic() > deadline:
+                raise DemoError(f"the server did not build its index within {_WARM_UP_S:.0f} s")
+            await asyncio.sleep(0.2)
 
     async def _measure(self, mine: Bank, other: Bank, progress: Progress) -> DemoReport:
         others = [question.text for question in self.test[:_OTHER_BANK_QUESTIONS]]
@@ -168,7 +188,9 @@ class _Scenario:
         )
 
     async def _ask_test(self, bank: Bank, progress: Progress, when: str) -> list[Answered]:
-        return await _ask(bank, [question.text for question in self.test], progress, f"900 real questions {when}")
+        return await _ask(
+            bank, [question.text for question in self.test], progress, f"{len(self.test)} real questions {when}"
+        )
 
     def _right(self, answers: list[Answered]) -> list[bool]:
         return [answer.label == question.label for answer, question in zip(answers, self.test, strict=True)]

@@ -33,10 +33,11 @@ class DemoError(RejoinderError):
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """Where the server answers, and an operator's key for it."""
+    """Where the server answers, an operator's key for it, and the file with its log."""
 
     url: str
     operator_key: str
+    log: Path
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def running_server() -> Iterator[RunningServer]:
             command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--json"]
             process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)  # noqa: S603
             try:
-                yield RunningServer(_url(process, log_path), key)
+                yield RunningServer(_url(process, log_path), key, log_path)
             finally:
                 _stop(process)
 

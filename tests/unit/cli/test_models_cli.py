@@ -1,0 +1,199 @@
+"""`rejoinder models`: versions and the runs that make them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rejoinder.settings import load_settings
+from rejoinder.store.database import Database
+from rejoinder.store.models import add_version, set_version_state
+from rejoinder.store.runs import claim_run, create_run, finish_run
+from typer.testing import Result
+
+Run = Callable[..., Result]
+Data = Callable[..., Any]
+
+
+@pytest.fixture
+def acme(run: Run) -> str:
+    """A tenant."""
+    run("tenant", "create", "acme")
+    return "acme"
+
+
+def in_store(work: Callable[[Database], Coroutine[Any, Any, Any]]) -> Any:
+    """Do something with the deployment's store."""
+
+    async def done() -> Any:
+        database = await Database.open(load_settings().settings.store_url, synchronous="NORMAL")
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(done())
+
+
+@pytest.fixture
+def versions(acme: str) -> list[str]:
+    """The ids of three versions, the second one live."""
+
+    async def made(database: Database) -> list[str]:
+        ids = []
+        for task in ("intent", "intent", "topic"):
+            row = await add_version(
+                database, acme, task=task, artefact="somewhere", sha256="0" * 64, metrics={"accuracy": 0.5}
+            )
+            ids.append(row.id)
+        await set_version_state(database, acme, ids[1], "live")
+        return ids
+
+    found: list[str] = in_store(made)
+    return found
+
+
+# --- versions ------------------------------------------------------------------------------------------------------
+
+
+def test_without_versions_it_says_so(run: Run, acme: str) -> None:
+    assert run("models", "list", "--tenant", acme).stdout == "(no model has been fitted yet)\n"
+
+
+def test_versions_are_listed_by_task_newest_first(data: Data, acme: str, versions: list[str]) -> None:
+    listed = data("models", "list", "--tenant", acme)
+
+    assert [(one["task"], one["number"], one["state"]) for one in listed] == [
+        ("intent", 2, "live"),
+        ("intent", 1, "candidate"),
+        ("topic", 1, "candidate"),
+    ]
+
+
+def test_the_list_can_be_of_one_task(data: Data, acme: str, versions: list[str]) -> None:
+    assert [one["id"] for one in data("models", "list", "--tenant", acme, "--task", "topic")] == [versions[2]]
+
+
+def test_people_get_a_table(run: Run, acme: str, versions: list[str]) -> None:
+    output = run("models", "list", "--tenant", acme).stdout
+
+    assert all(version in output for version in versions)
+    assert "accuracy" in output
+
+
+def test_a_version_is_shown_with_its_lineage(data: Data, acme: str, versions: list[str]) -> None:
+    shown = data("models", "show", versions[0], "--tenant", acme)
+
+    assert (shown["id"], shown["metrics"], shown["sha256"]) == (versions[0], {"accuracy": 0.5}, "0" * 64)
+    assert {"parent_id", "base_hash", "data_fingerprint", "code_version", "settings", "seed"} <= set(shown)
+
+
+def test_a_version_of_another_tenant_is_not_there(run: Run, versions: list[str]) -> None:
+    run("tenant", "create", "other")
+
+    result = run("models", "show", versions[0], "--tenant", "other", code=1)
+    assert result.stderr == f"rejoinder: there is no model version {versions[0]!r}\n"
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_queued_and_its_id_sent(data: Data, acme: str, folder: Path) -> None:
+    made = data("models", "adapt", "--tenant", acme, "--task", "intent", "--priority", "3")
+
+    assert (made["task"], made["status"], made["priority"], made["sent"]) == ("intent", "queued", 3, True)
+    assert [one["id"] for one in data("models", "runs", "--tenant", acme)] == [made["id"]]
+    (message,) = (folder / "rejoinder-data" / "broker" / "messages").iterdir()
+    assert message.name.endswith(".cpu.msg")
+
+
+def test_people_are_told_where_to_look(run: Run, acme: str) -> None:
+    output = run("models", "adapt", "--tenant", acme, "--task", "intent").stdout
+
+    assert "is queued" in output
+    assert f"`rejoinder models runs --tenant {acme}`" in output
+
+
+def test_a_broker_that_is_away_does_not_lose_the_run(
+    data: Data, acme: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REJOINDER_WORKERS__BROKER_URL", "amqp://guest:guest@127.0.0.1:1//")
+    made = data("models", "adapt", "--tenant", acme, "--task", "intent")
+
+    assert made["sent"] is False
+    assert [one["id"] for one in data("models", "runs", "--tenant", acme, "--status", "queued")] == [made["id"]]
+
+
+def test_without_celery_nothing_is_queued_and_it_says_how_to_get_it(
+    run: Run, data: Data, acme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "celery", None)
+        result = run("models", "adapt", "--tenant", acme, "--task", "intent", code=1)
+
+    assert "pip install 'rejoinder[workers]'" in result.stderr
+    assert data("models", "runs", "--tenant", acme) == []
+
+
+def test_an_unknown_task_is_answered_with_the_tasks(run: Run, data: Data, acme: str) -> None:
+    result = run("models", "adapt", "--tenant", acme, "--task", "intnt", code=1)
+
+    assert "there is no task 'intnt'. Did you mean 'intent'? The tasks are: " in result.stderr
+    assert data("models", "runs", "--tenant", acme) == []
+
+
+def test_runs_tell_what_came_of_them(data: Data, acme: str, versions: list[str]) -> None:
+    async def made(database: Database) -> None:
+        for task, outcome in (
+            ("intent", {"status": "done", "model_version_id": versions[0]}),
+            ("topic", {"status": "failed", "error": "disk full"}),
+        ):
+            queued = await create_run(database, acme, task=task)
+            await claim_run(database, acme, queued.id, owner="w", lease_s=60)
+            await finish_run(database, acme, queued.id, owner="w", **outcome)  # type: ignore[arg-type]
+
+    in_store(made)
+
+    failed, done = data("models", "runs", "--tenant", acme)
+    assert (failed["task"], failed["status"], failed["error"]) == ("topic", "failed", "disk full")
+    assert (done["task"], done["status"], done["model_version_id"]) == ("intent", "done", versions[0])
+
+
+@pytest.mark.parametrize(("option", "value"), [("--status", "failed"), ("--task", "topic")])
+def test_the_runs_can_be_some_only(data: Data, acme: str, option: str, value: str) -> None:
+    async def made(database: Database) -> None:
+        await create_run(database, acme, task="intent")
+        other = await create_run(database, acme, task="topic")
+        await claim_run(database, acme, other.id, owner="w", lease_s=60)
+        await finish_run(database, acme, other.id, owner="w", status="failed")
+
+    in_store(made)
+
+    assert [one["task"] for one in data("models", "runs", "--tenant", acme, option, value)] == ["topic"]
+
+
+def test_an_unknown_status_is_answered_with_the_choices(run: Run, acme: str) -> None:
+    result = run("models", "runs", "--tenant", acme, "--status", "don", code=1)
+
+    assert "--status: there is no 'don'. Did you mean 'done'? Choose from queued, running" in result.stderr
+
+
+def test_without_runs_it_says_so(run: Run, acme: str) -> None:
+    assert run("models", "runs", "--tenant", acme).stdout == "(there was no run yet)\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("list",), ("show", "model_1"), ("runs",), ("adapt", "--task", "intent")],
+    ids=lambda words: words[0],
+)
+def test_a_tenant_that_is_not_there_is_named(run: Run, words: tuple[str, ...]) -> None:
+    result = run("models", *words, "--tenant", "nobody", code=1)
+
+    assert "nobody" in result.stderr or "model_1" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
