@@ -1,7 +1,7 @@
 """Turns: the way of every message, and so the one place where microseconds count.
 
 A turn needs one `load_conversation` and one `record_turn`. Both use Core statements, made once, instead of objects, and given a
-`Database` on SQLite each is one thread hop (`rejoinder.store.lanes`). Measured with tests/integration/store/measure_turns.py on
+`Database` on SQLite each is one thread hop (`rejoinder.store.lanes`). Measured with benchmarks/store.py on
 two busy cores: p50 0.5 ms for `record_turn` and 0.4 ms for `load_conversation` on a RAM disk; with synchronous=FULL on a disk a
 commit waits for the disk besides (there 4 ms), but writes that come together share it.
 """

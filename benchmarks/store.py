@@ -1,16 +1,21 @@
-"""Measure `record_turn` and `load_conversation`: python tests/integration/store/measure_turns.py URL...
+"""What records cost: `load_conversation` and `record_turn`, one after the other and for many conversations at once.
 
-A URL that ends in "/" is a folder for a new SQLite file, e.g. sqlite:////dev/shm/ (a RAM disk) or sqlite:////tmp/.
+    python benchmarks/store.py [URL ...] [--json OUT]
+
+A URL that ends in "/" is a folder for a new SQLite file, e.g. sqlite:////dev/shm/ (a RAM disk, so without the disk's own time) or
+sqlite:////tmp/; those two are the default. A PostgreSQL database must be empty.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import statistics
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 from rejoinder.payloads import Candidate, ConversationState, Decision, Reply
@@ -51,13 +56,13 @@ async def hold_turn(database: Database, tenant: str, conversation_id: str, numbe
     return loaded_at - started, time.perf_counter() - loaded_at
 
 
-def told(name: str, seconds: list[float]) -> str:
-    """Return the median and the 95th percentile in words."""
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Return the median and the 95th percentile in milliseconds."""
     cuts = statistics.quantiles(seconds, n=20)
-    return f"{name} p50 {cuts[9] * 1e3:.2f} ms, p95 {cuts[18] * 1e3:.2f} ms"
+    return {"p50_ms": cuts[9] * 1e3, "p95_ms": cuts[18] * 1e3}
 
 
-async def measure(url: str) -> str:
+async def measure(url: str) -> dict[str, float]:
     """Measure turns one after the other, then many conversations at once."""
     if url.endswith("/"):
         url = f"sqlite:///{tempfile.mkdtemp(dir=url.removeprefix('sqlite:///'))}/store.db"
@@ -77,12 +82,32 @@ async def measure(url: str) -> str:
     await asyncio.gather(*(talk(one.id) for one in conversations))
     rate = CONVERSATIONS * TURNS_EACH / (time.perf_counter() - started)
     await database.close()
-    return (
-        f"{database.shown_url}: {told('record', list(records))}; {told('load', list(loads))}; "
-        f"{CONVERSATIONS} conversations at once: {rate:.0f} turns/s"
-    )
+    record, load = percentiles(list(records)), percentiles(list(loads))
+    return {
+        "record_p50_ms": record["p50_ms"],
+        "record_p95_ms": record["p95_ms"],
+        "load_p50_ms": load["p50_ms"],
+        "load_p95_ms": load["p95_ms"],
+        "turns_per_s": rate,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="What records cost.")
+    parser.add_argument("urls", nargs="*", default=["sqlite:////dev/shm/", "sqlite:////tmp/"], metavar="URL")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    report = {url: asyncio.run(measure(url)) for url in options.urls}
+    print(f"{'':<24}{'record p50':>12}{'p95':>8}{'load p50':>12}{'p95':>8}{'turns/s':>10}")
+    for url, row in report.items():
+        print(
+            f"{url:<24}{row['record_p50_ms']:>9.2f} ms{row['record_p95_ms']:>8.2f}"
+            f"{row['load_p50_ms']:>9.2f} ms{row['load_p95_ms']:>8.2f}{row['turns_per_s']:>10.0f}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":
-    for place in sys.argv[1:]:
-        sys.stdout.write(asyncio.run(measure(place)) + "\n")
+    main()
