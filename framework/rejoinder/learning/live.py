@@ -261,7 +261,8 @@ class LiveModels:
                     lost = before.profile.plugins - profile.plugins if before is not None else frozenset()
                     if before is not None and lost:
                         await self._host.tenant_disabled(before.request, lost)
-                    await self._host.tenant_enabled(live.request)
+                    models = RequestModels(tenant, live.tasks, self._encoder)
+                    await self._host.tenant_enabled(replace(live.request, models=models))
             while len(self._tenants) > self._max_tenants:
                 await self.forget_tenant(next(iter(self._tenants)))
         if tenant in self._tenants:  # else dropped meanwhile, where more are wanted at once than may be loaded

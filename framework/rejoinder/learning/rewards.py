@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -26,9 +27,15 @@ def merge_rewards(rewards: Iterable[Reward]) -> tuple[Reward, ...]:
 
 
 def _merged(group: list[Reward]) -> Reward:
-    weight = sum(reward.weight for reward in group)
+    weight = min(sum(reward.weight for reward in group), sys.float_info.max)
     speaking = [reward for reward in group if reward.weight > 0] or group
-    value = sum(reward.value * reward.weight for reward in group) / weight if weight else group[0].value
+    most = max(reward.weight for reward in group) or 1.0
+    shares = [
+        (reward.value, reward.weight / most) for reward in group
+    ]  # no product is too small or too large for a float
+    value = (
+        sum(value * share for value, share in shares) / sum(share for _, share in shares) if weight else group[0].value
+    )
     corrections = [reward for reward in speaking if reward.correction is not None]
     return Reward(
         task=group[0].task,

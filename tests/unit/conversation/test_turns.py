@@ -350,7 +350,7 @@ def faulty(hook: str, fault: str) -> object:
 async def test_a_plugin_that_fails_is_left_out_and_named_on_the_trace(
     bot_of: MakeBot, hook: str, fault: str, outcome: str
 ) -> None:
-    options = {"host_options": {"deadlines_s": {hook: 0.05}}}
+    options = {"host_options": {"deadlines_s": {hook: 0.2}}}
     bot = await bot_of(faulty=faulty(hook, fault), options=options)
 
     turn = await bot.say("hello")

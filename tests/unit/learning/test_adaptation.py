@@ -31,13 +31,13 @@ Open = Callable[..., Any]
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Open]:
-    """A factory of applications with the shipped adaptation; a lease is one second."""
+    """A factory of applications with the shipped adaptation; a lease is two seconds."""
     NearestLearner.forget_calls()
     async with AsyncExitStack() as stack:
 
         async def make(**plugins: Any) -> Application:
             named = {"taught": TaughtPlugin(), "learner_adaptation": LearnerAdaptationPlugin(), **plugins}
-            options: dict[str, Any] = {"tenants": ("acme", "other"), "workers": {"lease_s": 1.0}}
+            options: dict[str, Any] = {"tenants": ("acme", "other"), "workers": {"lease_s": 2.0}}
             return await stack.enter_async_context(opened(tmp_path, named, **options))
 
         yield make
@@ -288,7 +288,7 @@ async def test_the_lease_is_renewed_as_long_as_the_work_goes_on(start: Open) -> 
     run_id = await new_run(application)
     work = asyncio.create_task(carry_out(application, run_id))
     await adapts.began.wait()
-    await asyncio.sleep(1.3)
+    await asyncio.sleep(2.5)
 
     assert await carry_out(application, run_id, owner="worker-2") is None
     adapts.may.set()

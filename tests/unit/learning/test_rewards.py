@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -27,6 +28,13 @@ def test_one_reward_stays_as_it_is() -> None:
 def test_values_are_averaged_by_weight_and_weights_add_up() -> None:
     (merged,) = merge_rewards([reward(1.0, 3.0), reward(0.0, 1.0)])
     assert (merged.value, merged.weight) == (0.75, 4.0)
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1e308], ids=["tiny", "huge"])
+def test_weights_of_any_size_average(weight: float) -> None:
+    (merged,) = merge_rewards([reward(0.5, weight), reward(1.0, weight)])
+    assert merged.value == pytest.approx(0.75)
+    assert 0 < merged.weight <= sys.float_info.max
 
 
 def test_tasks_and_parts_stay_apart() -> None:
@@ -71,7 +79,7 @@ rewards = st.lists(
     st.builds(
         reward,
         value=st.floats(0, 1),
-        weight=st.floats(0, 1e6),
+        weight=st.floats(0, 1e308),
         task=st.sampled_from(["intent", "answer"]),
         about=st.sampled_from(["whole", "intent"]),
     ),
@@ -92,12 +100,11 @@ def test_every_task_and_part_has_one_reward_between_the_least_and_the_most(given
 
 @given(rewards)
 def test_the_order_does_not_matter(given: list[Reward]) -> None:
-    def values(merged: tuple[Reward, ...]) -> dict[tuple[str, str], Any]:
-        return {(one.task, one.about): pytest.approx((one.value, one.weight)) for one in merged}
+    def values(merged: tuple[Reward, ...]) -> dict[tuple[str, str], tuple[float, float]]:
+        return {(one.task, one.about): (one.value, one.weight) for one in merged if one.weight > 0}
 
-    backwards = {(one.task, one.about): (one.value, one.weight) for one in merge_rewards(given[::-1])}
-    if sum(one.weight for one in given) > 0:
-        weighty = {(one.task, one.about) for one in given if one.weight > 0}
-        assert {key: backwards[key] for key in weighty} == {
-            key: value for key, value in values(merge_rewards(given)).items() if key in weighty
-        }
+    forwards, backwards = values(merge_rewards(given)), values(merge_rewards(given[::-1]))
+
+    assert forwards.keys() == backwards.keys()
+    for key, found in forwards.items():
+        assert found == pytest.approx(backwards[key])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import hashlib
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -139,9 +140,9 @@ class _Scenario:
     async def _warm_up(self, server: RunningServer, *banks: Bank) -> None:
         """Wait until what the server builds beside its first answers is built: what changes then would blur the measurement."""
         deadline = time.monotonic() + _WARM_UP_S
-        while True:
+        for question in itertools.cycle(self.test):
             for bank in banks:
-                await bank.ask(self.test[0].text)
+                await bank.ask(question.text)
             if INDEX_READY in await asyncio.to_thread(server.log.read_text, "utf-8", "replace"):
                 return
             if time.monotonic() > deadline:
