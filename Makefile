@@ -15,7 +15,7 @@ help: ## Show this list
 setup: $(STAMP) ## Create .venv and install Rejoinder, its domains and the tools
 
 $(STAMP): pyproject.toml $(addsuffix /pyproject.toml,$(DOMAINS))
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev $(addprefix --editable ./,$(DOMAINS))
 	touch $(STAMP)

@@ -94,8 +94,11 @@ class _Root(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands for help, those of plugins too."""
-        self.commands.update(plugin_commands())
+        """List the commands for help, those of plugins too, where these can be loaded."""
+        try:
+            self.commands.update(plugin_commands())
+        except RejoinderError as error:
+            typer.echo(f"rejoinder: commands of plugins are not listed: {error}", err=True)
         super().format_commands(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:

@@ -355,9 +355,10 @@ class _Walk:
             self.calls.breaker.failed(one.plugin, self.request.tenant)
         self.calls.failures[one.plugin, self.spec.name, outcome] += 1
         self.trace.add(self.spec.name, one.plugin, self.started, outcome, str(error))
-        _logger.warning(
-            "%s", error, extra={"tenant": self.request.tenant, "plugin": one.plugin, "hook": self.spec.name}
-        )
+        extra = {"tenant": self.request.tenant, "plugin": one.plugin, "hook": self.spec.name}
+        # The error's own text may repeat what a person typed: it goes to the trace, which is redacted, and not to the log.
+        kind = type(error.__cause__ or error).__name__
+        _logger.warning("plugin %r, hook %s: %s (%s)", one.plugin, self.spec.name, outcome, kind, extra=extra)
         self._advance()
 
     def _succeeded(self, one: Implementation, result: Any) -> None:

@@ -4,7 +4,7 @@ Two parts work together. The head (a `Learner`) takes a correction as one more e
 word moves the neighbourhood but does not turn it over. The memory makes up for that close by: the same text always gets the corrected
 label. A paraphrase gets it when the memory's learned trust is above the head's calibrated confidence, and the head either never learned
 the correction (it was held back) or repeats the very mistake that was corrected. Otherwise a head that disagrees has weighed the
-correction already, and is right two to three times as often as the memory (banking77), so that the correction is not counted twice.
+correction already and is right about twice as often as the memory (banking77), so that the correction is not counted twice.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 CORRECTION_WEIGHT: Final = 0.5
-"""Weight of a correction in the head: on banking77, hwu64 and clinc150 less than 1 unsettles a third fewer right answers and gains as
-much, since what people correct lies near the borders between labels."""
+"""Weight of a correction in the head: on banking77, hwu64 and clinc150 less than 1 unsettles a fifth to a third fewer right answers
+and gains about as much, since what people correct lies near the borders between labels."""
 
 MOST_WEIGHT: Final = 2.0
 """Whoever says it, one piece of feedback weighs no more in the head than two examples of the training data."""

@@ -30,11 +30,18 @@ def test_every_command_of_the_table_can_be_imported(run: Run, name: str) -> None
 def test_help_imports_no_command_and_nothing_heavy() -> None:
     code = (
         "import sys\nfrom rejoinder.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'sqlalchemy', 'pydantic_settings', 'fastapi', 'rich.console', 'rejoinder.cli.settings'}\n"
+        "heavy = {'torch', 'sqlalchemy', 'numpy', 'fastapi', 'rich.console', 'rejoinder.cli.settings'}\n"
         "sys.exit(f'imported: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_help_is_there_when_the_settings_are_broken(run: Run, folder: Path) -> None:
+    (folder / "rejoinder.toml").write_text("[server]\nport = -1\n", encoding="utf-8")
+    result = run("--help")
+    assert "serve" in result.output
+    assert "server.port" in result.stderr
 
 
 def test_a_wrong_command_is_wrong_usage_with_a_hint(run: Run) -> None:

@@ -155,7 +155,7 @@ async def test_a_long_message_is_cut(host_of: Any, request_of: Any, caplog: pyte
     await host.retrieve_answers(Query(), request)
 
     assert len(request.trace.failures[0].detail) == 500
-    assert max(len(record.getMessage()) for record in caplog.records) == 500
+    assert "xx" not in caplog.text  # it may repeat what a person typed
 
 
 async def test_a_failure_is_logged_and_counted(host_of: Any, request_of: Any, caplog: pytest.LogCaptureFixture) -> None:
