@@ -84,11 +84,11 @@ class _LiveTask:
             kind: Kind = "is_not" if example.polarity == "negative" else "is"
             self.memory.add(example.id, example.text, vector, label, kind=kind)
         elif example.polarity == "negative":
-            self.instant.reject(example.text, vector, label, example_id=example.id)
+            self.instant.reject(example.text, vector, label, example_id=example.id, weight=example.weight)
         elif example.polarity == "correction":
-            self.instant.correct(example.text, vector, label, example_id=example.id)
+            self.instant.correct(example.text, vector, label, example_id=example.id, weight=example.weight)
         else:
-            self.instant.confirm(example.text, vector, label, example_id=example.id)
+            self.instant.confirm(example.text, vector, label, example_id=example.id, weight=example.weight)
 
 
 @dataclass(slots=True)
