@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -83,7 +84,7 @@ async def open_tenants(loaded: LoadedSettings | None = None) -> AsyncIterator[Te
 
 
 def load_encoder() -> Encoder:
-    """Load the encoder that this deployment's settings name.
+    """Load the encoder that this deployment's settings name, on all cores unless these say otherwise: nothing else runs.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -91,4 +92,4 @@ def load_encoder() -> Encoder:
     from rejoinder.models.encoder import load_encoder
 
     settings = load_settings().settings.encoder
-    return load_encoder(settings.name, threads=settings.threads)
+    return load_encoder(settings.name, threads=settings.threads or os.cpu_count() or 1)

@@ -120,15 +120,19 @@ def load_encoder(name: str = DEFAULT_NAME, *, threads: int = 0) -> Encoder:
 
     Args:
         name: see `Encoder`.
-        threads: CPU threads of this process's models, >= 1; 0: half of the cores, so that the event loop and other models find one
-            free (torch's threads wait by spinning: on a busy machine too many of them cost tens of milliseconds a text).
+        threads: CPU threads of this process's models, heads included, >= 1; 0: half of the cores, so that the event loop and the record
+            store find one free. The threads of torch and OpenBLAS wait by spinning: a server with as many of them as cores was
+            measured to take three times as long for a turn.
     Raises:
         ModelError, ModelIntegrityError: as `Encoder`.
     """
     with _needing_models():
+        import threadpoolctl
         import torch
 
-    torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) // 2))
+    limit = threads or max(1, (os.cpu_count() or 2) // 2)
+    torch.set_num_threads(limit)
+    threadpoolctl.threadpool_limits(limit, user_api="blas")
     return Encoder(name)
 
 

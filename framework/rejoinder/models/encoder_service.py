@@ -262,8 +262,6 @@ class EncoderService:
             return
         vectors.flags.writeable = False
         by_text = dict(zip(texts, vectors, strict=True))
-        for (_, text), future in batch:
-            future.set_result(by_text[text])
         with self._wake:
             self._batches += 1
             self._encoded += len(texts)
@@ -276,3 +274,6 @@ class EncoderService:
                     self._cache[key] = row
                 while len(self._cache) > self._cache_size:
                     self._cache.popitem(last=False)
+        # Last, so that whoever asks again at once finds the vector kept.
+        for (_, text), future in batch:
+            future.set_result(by_text[text])
