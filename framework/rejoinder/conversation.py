@@ -2,8 +2,9 @@
 
     redact -> understand -> decide -> effects -> retrieve -> rank -> compose -> record
 
-Everything that a turn did is committed in one transaction before its reply is acknowledged. A plugin that fails is left out;
-when nothing is left, the bot apologises. While a person speaks for the bot (mode "queued" or "agent") no hook is called.
+What a turn did is committed in one transaction before its reply is acknowledged (sensitive slot values, encrypted, just before
+it). A plugin that fails is left out; when nothing is left, the bot apologises. While a person speaks for the bot (mode "queued" or
+"agent") no hook is called.
 """
 
 from __future__ import annotations

@@ -176,7 +176,9 @@ class _Chat:
         learned = "learned" if result["learned"] else "noted"
         self._tell(
             result,
-            f"     {learned}: {result['examples']} example{'' if result['examples'] == 1 else 's'}",
+            f"     {learned}: {result['examples']} example{'' if result['examples'] == 1 else 's'}. {result.get('note', '')}".rstrip(
+                " ."
+            ),
             style="green",
         )
 

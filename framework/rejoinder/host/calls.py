@@ -352,7 +352,7 @@ class _Walk:
         """Record a failure; `counts` says whether it is the plugin's own fault and not that of a turn that ran out of time."""
         self.error = error
         if counts:
-            self.calls.breaker.failed(one.plugin, self.request.tenant)
+            self.calls.breaker.failed(one.plugin, self.request.tenant, self.spec.name)
         self.calls.failures[one.plugin, self.spec.name, outcome] += 1
         self.trace.add(self.spec.name, one.plugin, self.started, outcome, str(error))
         extra = {"tenant": self.request.tenant, "plugin": one.plugin, "hook": self.spec.name}
@@ -362,7 +362,7 @@ class _Walk:
         self._advance()
 
     def _succeeded(self, one: Implementation, result: Any) -> None:
-        self.calls.breaker.succeeded(one.plugin, self.request.tenant)
+        self.calls.breaker.succeeded(one.plugin, self.request.tenant, self.spec.name)
         empty = result is None or (self.key is None and isinstance(result, tuple) and not result)
         outcome: Outcome = "nothing" if empty else "result"
         self.trace.add(self.spec.name, one.plugin, self.started, outcome, _summary(result))

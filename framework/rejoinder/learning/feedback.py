@@ -11,7 +11,7 @@ from typing import get_args
 import orjson
 
 from rejoinder.context import Clock, Request, utc_now
-from rejoinder.errors import InvalidInputError, NotFoundError, did_you_mean
+from rejoinder.errors import EncoderBusyError, InvalidInputError, NotFoundError, did_you_mean
 from rejoinder.host import Host
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.live import LiveModels
@@ -34,6 +34,7 @@ class FeedbackResult:
         examples: how many examples it became.
         learned: whether a model or memory of this tenant changed.
         repeated: the same feedback had been given before; nothing changed.
+        note: what whoever gave it should know, e.g. that a label is new and which one it resembles.
     """
 
     id: str
@@ -41,6 +42,7 @@ class FeedbackResult:
     examples: int = 0
     learned: bool = False
     repeated: bool = False
+    note: str = ""
 
 
 class FeedbackDesk:
@@ -108,8 +110,19 @@ class FeedbackDesk:
                 return _repeated(stored)
             await set_rewards(session, tenant, given.id, rewards)
             await add_examples(session, tenant, learned_from, held_back=self._held_back)
-        learned = await self._models.learn(tenant, learned_from)
-        return FeedbackResult(id=given.id, rewards=rewards, examples=len(learned_from), learned=learned)
+        note = await self._note(tenant, given, decision.task)
+        try:
+            learned = await self._models.learn(tenant, learned_from)
+        except EncoderBusyError:
+            learned = False  # it is stored, and learned when the store is looked at next
+        return FeedbackResult(id=given.id, rewards=rewards, examples=len(learned_from), learned=learned, note=note)
+
+    async def _note(self, tenant: str, given: Feedback, task: str) -> str:
+        """Say so when a correction brings a label that was not there: it may be new, or mistyped."""
+        known = await self._models.labels(tenant, task) if given.kind == "corrected_intent" else frozenset()
+        if not known or given.value in known:
+            return ""
+        return f"{given.value!r} is a new {task}.{did_you_mean(str(given.value), known)}"
 
     def _held_back(self, example: Example) -> bool:
         return held_back(example.text, self._models.hold_back_every)

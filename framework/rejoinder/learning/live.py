@@ -231,6 +231,12 @@ class LiveModels:
             await self._replay(tenant, live, examples)
         return any(example.id in live.known for example in examples)
 
+    async def labels(self, tenant: str, task: str) -> frozenset[str]:
+        """Return the labels that the tenant's model of a task knows; none where it says nothing of them."""
+        live = (await self._live(tenant)).tasks.get(task)
+        known = () if live is None or live.instant is None else getattr(live.instant.learner, "labels", ())
+        return frozenset(known)
+
     async def refit(self, tenant: str) -> None:
         """Fit the tenant's models anew on all base examples; the old ones serve until then."""
         live = await self._live(tenant)

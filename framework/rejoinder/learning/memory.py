@@ -210,6 +210,9 @@ class CorrectionMemory:
 
     @staticmethod
     def _nearest(entries: Sequence[_Entry], cosines: Floats) -> int | None:
+        first = int(cosines.argmax())
+        if entries[first].kind == "is":
+            return first
         for i in np.argsort(-cosines, kind="stable"):
             if entries[i].kind == "is":
                 return int(i)

@@ -14,7 +14,7 @@ from rejoinder.context import Clock, Request, utc_now
 from rejoinder.host import Host
 from rejoinder.payloads import ConversationState, EffectResult, Entity, Json, Reply, Slot
 from rejoinder.store.database import Database
-from rejoinder.store.secret_slots import get_secrets, put_secret
+from rejoinder.store.secret_slots import delete_expired_secrets, get_secrets, put_secret
 from rejoinder.wire import from_json, to_json
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class SensitiveSlots:
         if shown == text and not slot.sensitive:
             return slot
         if before is None or before.value != slot.value:
+            await delete_expired_secrets(self._database, request.tenant, at=self._clock())
             await put_secret(
                 self._database,
                 request.tenant,

@@ -252,6 +252,7 @@ class FeedbackOut(_Out):
     examples: int
     learned: bool
     repeated: bool
+    note: str = Field(default="", description="What whoever gave it should know, e.g. that an intent is new.")
 
 
 # --- tenants, keys, tokens -----------------------------------------------------------------------------------------

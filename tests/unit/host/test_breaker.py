@@ -31,7 +31,7 @@ def breaker(clock: Clock) -> CircuitBreaker:
 
 def fail(breaker: CircuitBreaker, times: int, tenant: str = "t") -> None:
     for _ in range(times):
-        breaker.failed("p", tenant)
+        breaker.failed("p", tenant, "h")
 
 
 def test_opens_after_failures_in_a_row(breaker: CircuitBreaker) -> None:
@@ -45,7 +45,7 @@ def test_opens_after_failures_in_a_row(breaker: CircuitBreaker) -> None:
 
 def test_a_success_in_between_starts_the_count_again(breaker: CircuitBreaker) -> None:
     fail(breaker, 2)
-    breaker.succeeded("p", "t")
+    breaker.succeeded("p", "t", "h")
     fail(breaker, 2)
 
     assert breaker.allows("p", "t")
@@ -72,7 +72,7 @@ def test_the_trial_decides(breaker: CircuitBreaker, clock: Clock, works: bool) -
     assert breaker.allows("p", "t")
 
     if works:
-        breaker.succeeded("p", "t")
+        breaker.succeeded("p", "t", "h")
     else:
         fail(breaker, 1)
 
@@ -125,3 +125,26 @@ async def test_a_host_takes_a_plugin_back_that_works_again(host_of: Any, request
 
     assert await host.retrieve_answers(Query(), request_of(host)) == (GOOD,)
     assert host.calls.breaker.open_circuits() == []
+
+
+def test_a_hook_that_works_does_not_hide_one_that_does_not() -> None:
+    breaker = CircuitBreaker(failures=3, reset_s=10.0)
+    for _ in range(3):
+        assert breaker.allows("p", "t")
+        breaker.failed("p", "t", "understand_intent")
+        breaker.succeeded("p", "t", "rank_answers")
+    breaker.failed("p", "t", "understand_intent")
+    assert breaker.open_circuits() == [("p", "t")]
+
+
+def test_after_the_pause_a_hook_that_failed_before_needs_to_fail_only_once() -> None:
+    now = [0.0]
+    breaker = CircuitBreaker(failures=3, reset_s=10.0, clock=lambda: now[0])
+    for _ in range(3):
+        breaker.failed("p", "t", "understand_intent")
+    now[0] = 11.0
+    assert breaker.allows("p", "t")
+    breaker.succeeded("p", "t", "rank_answers")
+    assert breaker.allows("p", "t")
+    breaker.failed("p", "t", "understand_intent")
+    assert not breaker.allows("p", "t")

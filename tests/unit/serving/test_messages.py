@@ -121,7 +121,14 @@ async def test_feedback_is_handed_on(served: Served, body: dict[str, object]) ->
         "/v1/feedback", headers=bearer("ana", idempotency_key="k"), json={"decision_id": "dec_1", **body}
     )
     assert response.status_code == 200, response.text
-    assert response.json() == {"id": "fb_1", "rewards": [], "examples": 1, "learned": True, "repeated": False}
+    assert response.json() == {
+        "id": "fb_1",
+        "rewards": [],
+        "examples": 1,
+        "learned": True,
+        "repeated": False,
+        "note": "",
+    }
     given = {"about": "whole", "index": None, **body}
     [received] = served.application.feedback.given
     assert received.pop("idempotency_key")
