@@ -126,3 +126,18 @@ def test_interrupted_it_leaves_nothing_behind(
     assert demo.left() == []
     assert "Traceback" not in demo.errors
     assert not (tmp_path / "report").exists()
+
+
+def test_the_whole_demo_shows_what_it_promises(tmp_path: Path, begun: list[Demo]) -> None:
+    started = time.perf_counter()
+    begun.append(demo := Demo(tmp_path))
+    assert demo.process.wait(400) == 0, demo.errors
+    seconds = time.perf_counter() - started
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert (report["corrections"], report["test_questions"]) == (200, 900)
+    assert report["gain"] >= 0.05
+    assert report["repeat_after_correction"] == 1.0
+    assert report["paraphrase_after_correction"] >= 0.85
+    assert report["unrelated_changed"] <= 0.05
+    assert report["other_tenant_changed"] == 0.0
+    assert seconds < 240

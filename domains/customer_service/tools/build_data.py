@@ -1,6 +1,6 @@
 """Rebuild the utterances that the customer service domain ships, from the public data sets they were taken from.
 
-    REJOINDER_DATA=../shared/data python domains/customer_service/tools/build_data.py [--check] [--out DIR]
+    REJOINDER_DATA=FOLDER python domains/customer_service/tools/build_data.py [--check] [--out DIR]
 
 Reads `banking77/` and `bitext_support/` under the folder named by `REJOINDER_DATA` (or `--data`) and writes
 `banking77/train.csv` and `bitext/train.csv` (header `text,label`). The choice depends on nothing but the source texts

@@ -88,7 +88,7 @@ testpaths = ["tests"]
     "README.md": """\
 # $title
 
-A plugin for [Rejoinder](https://pypi.org/project/rejoinder/).
+A plugin for Rejoinder, the chatbot framework whose bots learn from corrections.
 
     pip install -e '.[test]'      # from now on `rejoinder plugins` lists it
     pytest                        # its tests, the contract checks included

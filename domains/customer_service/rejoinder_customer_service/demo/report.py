@@ -26,12 +26,14 @@ def show_table(report: DemoReport) -> None:
         f"{report.accuracy_after:.1%}",
     )
     table.add_row("corrected questions, asked again", "0.0%", f"{report.repeat_after_correction:.1%}")
+    table.add_row("the same, after the last correction", "", f"{report.repeat_at_end:.1%}")
     if report.paraphrase_after_correction is not None:
         table.add_row(
             f"their paraphrases in the test ({report.paraphrases})", "0.0%", f"{report.paraphrase_after_correction:.1%}"
         )
     table.add_row("right before and wrong now", "", f"{report.unrelated_changed:.1%}")
     table.add_row("answers of the other bank that changed", "", f"{report.other_tenant_changed:.1%}")
+    table.caption = "The measured bank always gives its best answer; by default a bot says when it does not know."
     Console().print(table)
 
 

@@ -22,10 +22,13 @@ from rejoinder_customer_service.warm import INDEX_READY
 DATA = Path(__file__).resolve().parents[1] / "data" / "banking77"
 EXAMPLES_PER_INTENT = 5
 PARAPHRASE_COSINE = 0.8
+ALWAYS_ANSWERS = {"clarify_margin": 0.0, "min_in_scope": 0.0, "min_score": 0.0}
+"""Dialogue settings of the bank that is measured: it always gives its best answer, so that each is right or wrong."""
+ASKS_BACK = {"clarify_margin": 0.15}
+"""Those of the other bank: it asks back when in doubt, and says when it does not know."""
 _WARM_UP_S = 120.0
 _WINDOW = 50
 _PROBE = 300
-_OTHER_BANK_QUESTIONS = 300
 
 
 class Question(NamedTuple):
@@ -42,6 +45,7 @@ class DemoReport:
     Attributes:
         accuracy_before, accuracy_after: share of the test questions that got their intent's answer.
         repeat_after_correction: share of the corrected questions that got the right answer when asked again at once.
+        repeat_at_end: the same, asked once more after the last correction.
         paraphrase_after_correction: of test questions wrong before whose cosine with a corrected question of the same label is at
             least 0.8 (base encoder), the share then right; None when there are none.
         unrelated_changed: of test questions right before, the share then wrong.
@@ -54,6 +58,7 @@ class DemoReport:
     accuracy_after: float
     gain: float
     repeat_after_correction: float
+    repeat_at_end: float
     paraphrase_after_correction: float | None
     paraphrases: int
     unrelated_changed: float
@@ -114,10 +119,8 @@ class _Scenario:
 
     async def run(self, server: RunningServer) -> DemoReport:
         """Ask before, correct, ask after."""
-        mine = await Bank.open(
-            server, "harbour-bank", "Harbour Bank", self._settings("Harbour Bank", clarify_margin=0.0)
-        )
-        other = await Bank.open(server, "river-bank", "River Bank", self._settings("River Bank", clarify_margin=0.15))
+        mine = await Bank.open(server, "harbour-bank", "Harbour Bank", self._settings("Harbour Bank", ALWAYS_ANSWERS))
+        other = await Bank.open(server, "river-bank", "River Bank", self._settings("River Bank", ASKS_BACK))
         try:
             await self._warm_up(server, mine, other)
             with _progress() as progress:
@@ -126,7 +129,7 @@ class _Scenario:
             await mine.close()
             await other.close()
 
-    def _settings(self, company: str, *, clarify_margin: float) -> dict[str, dict[str, Any]]:
+    def _settings(self, company: str, dialogue: dict[str, float]) -> dict[str, dict[str, Any]]:
         return {
             "customer_service": {
                 "catalogue": "banking77",
@@ -134,7 +137,7 @@ class _Scenario:
                 "examples_per_intent": EXAMPLES_PER_INTENT,
                 "seed": self.seed,
             },
-            "dialogue": {"clarify_margin": clarify_margin, "min_in_scope": 0.0, "min_score": 0.0},
+            "dialogue": dialogue,
         }
 
     async def _warm_up(self, server: RunningServer, *banks: Bank) -> None:
@@ -150,10 +153,11 @@ class _Scenario:
             await asyncio.sleep(0.2)
 
     async def _measure(self, mine: Bank, other: Bank, progress: Progress) -> DemoReport:
-        others = [question.text for question in self.test[:_OTHER_BANK_QUESTIONS]]
+        others = [question.text for question in self.test]
         before = await self._ask_test(mine, progress, "before")
         other_before = await _ask(other, others, progress, "the other bank, before")
         await self._correct(mine, progress)
+        again = await _ask(mine, [question.text for question in self.corrected], progress, "the corrected, at the end")
         after = await self._ask_test(mine, progress, "after")
         other_after = await _ask(other, others, progress, "the other bank, after")
         right_before = self._right(before)
@@ -165,6 +169,7 @@ class _Scenario:
             accuracy_after=_share(right_after),
             gain=_share(right_after) - _share(right_before),
             repeat_after_correction=self.repeated_right / len(self.corrected),
+            repeat_at_end=_share([a.label == b.label for a, b in zip(again, self.corrected, strict=True)]),
             paraphrase_after_correction=_share([right_after[i] for i in paraphrases]) if paraphrases else None,
             paraphrases=len(paraphrases),
             unrelated_changed=_share([not right_after[index] for index in was_right]),
