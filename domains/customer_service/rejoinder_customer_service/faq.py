@@ -1,10 +1,11 @@
 """Score the entries of a catalogue for one message: what the intent model says, and what words and meaning say where it is unsure.
 
 The evidence of a text is the largest cosine between it and an entry's question, title and first examples, plus a share for words in
-common (BM25). A logistic curve turns it into the probability that the best entry is right. `tools/fit_evidence.py` fits the constants on
-700 of Banking77's train texts that the domain does not ship and 200 of CLINC150's out-of-scope train and validation texts: with a threshold of
-0.35, text alone then answers 80 % of those questions rightly and 2 % of the strangers. The model's readings come first, and text decides
-where they leave room.
+common (BM25). A logistic curve turns it into the probability that the best entry is right.
+
+`tools/fit_evidence.py` fits the constants on 700 of Banking77's train texts that the domain does not ship and 200 of CLINC150's
+out-of-scope texts of train and validation: with a threshold of 0.35, text alone then answers 80 % of those questions rightly and 2 % of
+the strangers. The model's readings come first, and text decides where they leave room.
 """
 
 from __future__ import annotations
