@@ -79,7 +79,7 @@ def evaluated(
 
 def test_banking77_with_all_training_rows(data: Path, encoder: CachingEncoder, tmp_path: Path) -> None:
     report = evaluated(banking(data, "train"), banking(data, "test"), tmp_path, encoder)
-    assert report.accuracy >= 0.93
+    assert report.accuracy > 0.931
     assert report.macro_f1 >= 0.93
     assert report.ece <= 0.05
 
@@ -98,7 +98,7 @@ def test_clinc150_knows_what_is_out_of_scope(data: Path, encoder: CachingEncoder
     report = evaluated(train, test, tmp_path, encoder, oos_label="oos")
     assert report.in_scope_accuracy >= 0.95
     assert report.oos_auroc is not None
-    assert report.oos_auroc >= 0.95
+    assert report.oos_auroc > 0.957
     assert report.oos_recall is not None
     assert report.oos_recall >= 0.75
 
