@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rejoinder.models.encoder import Encoder, load_encoder
+from rejoinder.models.encoding.encoder import Encoder, load_encoder
 from rejoinder_customer_service.demo.server import running_server
 
 WANTED = {"p50": 1.6, "p99": 4.0}

@@ -14,8 +14,8 @@ from rejoinder.host import Host
 from rejoinder.host.deployment import load_host
 from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
-from rejoinder.models.encoder import load_encoder
-from rejoinder.models.encoder_service import EncoderService
+from rejoinder.models.encoding.encoder import load_encoder
+from rejoinder.models.encoding.service import EncoderService
 from rejoinder.privacy.sensitive_slots import SensitiveSlots
 from rejoinder.settings import DeploymentSettings, LoadedSettings
 from rejoinder.store.database import Database

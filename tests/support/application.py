@@ -20,7 +20,7 @@ from rejoinder.context import Clock, utc_now
 from rejoinder.host import Host, Plugins
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.live import LiveModels
-from rejoinder.models.encoder_service import TextEncoder
+from rejoinder.models.encoding.service import TextEncoder
 from rejoinder.payloads import Caller
 from rejoinder.settings import DeploymentSettings, LoadedSettings
 from rejoinder.testing import HashEncoder

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from rejoinder.models.encoder import load_encoder
+from rejoinder.models.encoding.encoder import load_encoder
 from rejoinder_customer_service import faq
 from rejoinder_customer_service.catalogue import chosen_examples, entries_of
 from sklearn.linear_model import LogisticRegression

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from rejoinder.host import Host
-    from rejoinder.models.encoder import Encoder
+    from rejoinder.models.encoding.encoder import Encoder
     from rejoinder.store.database import Database
     from rejoinder.tenants.service import Tenants
 
@@ -89,7 +89,7 @@ def load_encoder() -> Encoder:
     Raises:
         ModelError: it cannot be loaded.
     """
-    from rejoinder.models.encoder import load_encoder
+    from rejoinder.models.encoding.encoder import load_encoder
 
     settings = load_settings().settings.encoder
     return load_encoder(settings.name, threads=settings.threads or os.cpu_count() or 1)

@@ -14,12 +14,12 @@ import numpy as np
 from rejoinder.errors import InvalidInputError, did_you_mean
 from rejoinder.learning.labelled_csv import LabelledTexts, read_labelled_csv
 from rejoinder.learning.metrics import report
-from rejoinder.models.text_classifier import TextClassifier
+from rejoinder.models.tasks.text_classification import TextClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rejoinder.models.encoder_service import TextEncoder
+    from rejoinder.models.encoding.service import TextEncoder
 
 _PACKAGES: Final = ("rejoinder", "numpy", "scipy", "scikit-learn", "torch", "transformers")
 _TIMED_ROWS: Final = 200

@@ -27,7 +27,7 @@ from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.memory import CorrectionMemory, Kind, Match
 from rejoinder.learning.versions import Fitted, ModelFolder
 from rejoinder.locks import KeyedLocks
-from rejoinder.models.encoder_service import EncoderService, TextEncoder
+from rejoinder.models.encoding.service import EncoderService, TextEncoder
 from rejoinder.payloads import Caller, Example, Utterance
 from rejoinder.store.database import Database
 from rejoinder.store.examples import count_examples, list_examples

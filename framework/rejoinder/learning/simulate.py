@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rejoinder.models.encoder_service import TextEncoder
+    from rejoinder.models.encoding.service import TextEncoder
 
     Floats = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ import numpy as np
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.memory import CorrectionMemory
-from rejoinder.models.text_classifier import TextClassifier
+from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 
 if TYPE_CHECKING:

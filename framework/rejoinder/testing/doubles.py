@@ -35,7 +35,7 @@ class HashEncoder:
     """A sentence encoder that needs no model: each word, and each three letters of it, is hashed to a place and a sign.
 
     Texts that share words get near vectors, and the same text gets the same vector in every process. It is to be used where
-    a `rejoinder.models.encoder.Encoder` is.
+    a `rejoinder.models.encoding.encoder.Encoder` is.
 
     Args:
         dim: length of a vector, >= 1.

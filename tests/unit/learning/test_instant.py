@@ -11,9 +11,9 @@ from rejoinder.errors import InvalidInputError, ModelNotReadyError
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import CORRECTION_WEIGHT, MOST_WEIGHT, InstantLearner
 from rejoinder.learning.memory import CorrectionMemory
-from rejoinder.models.encoder import Encoder
+from rejoinder.models.encoding.encoder import Encoder
 from rejoinder.models.learner import Prediction
-from rejoinder.models.text_classifier import TextClassifier
+from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 
 KNOWN = {

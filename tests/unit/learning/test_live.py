@@ -16,7 +16,7 @@ from rejoinder.context import utc_now
 from rejoinder.errors import NotFoundError
 from rejoinder.learning.live import IMPORTED, LiveModels
 from rejoinder.models.learner import Prediction
-from rejoinder.models.text_classifier import TextClassifier
+from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 from rejoinder.store.examples import add_examples
 from rejoinder.store.models import list_versions

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from rejoinder.errors import InvalidInputError
 from rejoinder.learning.memory import CorrectionMemory
-from rejoinder.models.encoder import Encoder
+from rejoinder.models.encoding.encoder import Encoder
 
 
 def unit(*values: float) -> NDArray[np.float32]:

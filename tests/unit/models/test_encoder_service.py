@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from rejoinder.errors import EncoderBusyError, ModelNotReadyError
-from rejoinder.models.encoder_service import EncoderService
+from rejoinder.models.encoding.service import EncoderService
 
 
 class Slow:

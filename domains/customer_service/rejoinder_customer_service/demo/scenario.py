@@ -236,7 +236,7 @@ class _Scenario:
 
     def _paraphrases(self, right_before: list[bool]) -> list[int]:
         """Return the test questions that were wrong and are close to a corrected question of the same label."""
-        from rejoinder.models.encoder import load_encoder
+        from rejoinder.models.encoding.encoder import load_encoder
 
         encoder = load_encoder()
         taught = encoder.encode([question.text for question in self.corrected])

@@ -36,7 +36,7 @@ _Waiting = tuple[_Key, "Future[NDArray[np.float32]]"]
 
 
 class TextEncoder(Protocol):
-    """What the service needs of a model; `rejoinder.models.encoder.Encoder` is one."""
+    """What the service needs of a model; `rejoinder.models.encoding.encoder.Encoder` is one."""
 
     @property
     def dim(self) -> int:

@@ -12,13 +12,13 @@ import numpy as np
 
 from rejoinder.errors import InvalidInputError, ModelNotReadyError
 from rejoinder.models.artefact import load_artefact, save_artefact
-from rejoinder.models.calibration import fit_sharpness, probabilities
-from rejoinder.models.kernel import KernelMachine, KernelSpec, Scores
+from rejoinder.models.heads.calibration import fit_sharpness, probabilities
+from rejoinder.models.heads.kernel import KernelMachine, KernelSpec, Scores
+from rejoinder.models.heads.metric import fit_basis, project
+from rejoinder.models.heads.out_of_scope import DEFAULT_BUDGET, ScopeRule, fit_scope_rule, scope_score
+from rejoinder.models.heads.selection import Data, HeldOut, choose_kernel, held_out_scores, sample_rows
+from rejoinder.models.heads.words import inverse_document_frequency, word_row, word_rows
 from rejoinder.models.learner import Prediction
-from rejoinder.models.metric import fit_basis, project
-from rejoinder.models.out_of_scope import DEFAULT_BUDGET, ScopeRule, fit_scope_rule, scope_score
-from rejoinder.models.selection import Data, HeldOut, choose_kernel, held_out_scores, sample_rows
-from rejoinder.models.words import inverse_document_frequency, word_row, word_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ class TextClassifier:
         top_k: how many labels `Prediction.ranking` holds, >= 1.
         in_scope_loss: share of in-scope texts in [0, 1] that may be rejected although their label was right.
 
-    Source: see `rejoinder.models.kernel`, `ridge`, `calibration` and `out_of_scope`.
+    Source: see `rejoinder.models.heads.kernel`, `ridge`, `calibration` and `out_of_scope`.
     """
 
     def __init__(

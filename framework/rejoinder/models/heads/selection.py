@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from rejoinder.models import ridge as rr
-from rejoinder.models.kernel import KernelMachine, KernelSpec, joint_kernel, nearest_mean
-from rejoinder.models.out_of_scope import scope_score
-from rejoinder.models.words import word_cosines
+from rejoinder.models.heads import ridge as rr
+from rejoinder.models.heads.kernel import KernelMachine, KernelSpec, joint_kernel, nearest_mean
+from rejoinder.models.heads.out_of_scope import scope_score
+from rejoinder.models.heads.words import word_cosines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from rejoinder.models.calibration import fit_logistic
+from rejoinder.models.heads.calibration import fit_logistic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from rejoinder.models import ridge as rr
-from rejoinder.models.words import BUCKETS, word_cosines
+from rejoinder.models.heads import ridge as rr
+from rejoinder.models.heads.words import BUCKETS, word_cosines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,7 +79,7 @@ class KernelMachine:
     Attributes:
         spec: the kernel.
         vectors: (n, dim) float32, rows L2-normalised.
-        words: CSR matrix (n, BUCKETS), see `rejoinder.models.words`.
+        words: CSR matrix (n, BUCKETS), see `rejoinder.models.heads.words`.
         targets: (n, n_columns) float32, what each example's scores should be.
         ridges: (n,) float32, `spec.ridge` divided by the example's weight.
         weights: (n, n_columns) float32.

@@ -1,0 +1,1 @@
+"""The shipped learners, one task kind each."""
