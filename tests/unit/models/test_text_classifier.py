@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rejoinder.errors import InvalidInputError, ModelIntegrityError, ModelNotReadyError
-from rejoinder.models.tasks import text_classification as text_classifier
 from rejoinder.models.encoding.encoder import Encoder
 from rejoinder.models.learner import Learner
+from rejoinder.models.tasks import text_classification as text_classifier
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example, Polarity
 
