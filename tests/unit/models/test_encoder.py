@@ -35,7 +35,7 @@ def test_the_same_batch_gives_the_same_bits(encoder: Encoder) -> None:
 
 
 def test_the_vectors_are_those_of_transformers(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rejoinder.models.encoding.encoder._load_bert", lambda *_: None)
+    monkeypatch.setattr("rejoinder.models.encoding.backends.torch_backend.load_bert", lambda *_: None)
     np.testing.assert_allclose(encoder.encode(TEXTS), Encoder().encode(TEXTS), atol=1e-6)
 
 

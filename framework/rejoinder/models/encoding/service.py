@@ -1,42 +1,61 @@
 """The encoder for asyncio: one model thread, micro-batches of what waits, a cache of vectors.
 
-A request that finds the thread idle is encoded at once; while a batch runs, new requests queue up and go together in the next one. So
-batching costs a lone request nothing and still gives throughput under load.
+A request that finds the thread idle is encoded at once; while a batch runs, new requests queue up and go together in the next ones. So
+batching costs a lone request nothing and still gives throughput under load. Texts of one batch are of about one length, so that a long
+text neither fills short ones up with padding nor keeps them waiting longer than its own pass.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import threading
 import time
 from collections import OrderedDict, deque
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from rejoinder.errors import EncoderBusyError, ModelNotReadyError
+from rejoinder.errors import EncoderBusyError, InvalidInputError, ModelNotReadyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from rejoinder.models.adapters.adapter import Adapter
+    from rejoinder.models.encoding.tokens import TokenStates
+
+    _Text = str | tuple[str, str]
+
 _log = logging.getLogger(__name__)
 
-_FIRST_GUESS_S: Final = 0.01
-"""What one text is taken to cost until the first batch has been timed."""
+_FIRST_GUESS_S: Final = 0.0005
+"""What one token is taken to cost until the first batch has been timed."""
 
+_CHARS_PER_TOKEN: Final = 4
+_LONGEST_TEXT_TOKENS: Final = 512
+_TOKENS_PER_TEXT: Final = 64
+"""Tokens for each text that `max_batch` and `max_queue` allow: so many long texts count for more than so many short ones."""
 
-_Key = tuple[str, str]
-"""Scope and text."""
+_MAX_FILL: Final = 1.5
+"""A batch's padded size is at most so many times its tokens."""
 
-_Waiting = tuple[_Key, "Future[NDArray[np.float32]]"]
+_LONG_KEY_CHARS: Final = 256
+"""Longer texts are kept in the cache's keys by their sum only."""
+
+_Key = tuple[str, str, str]
+"""Scope, the adapter's id and the text or its sum."""
 
 
 class TextEncoder(Protocol):
-    """What the service needs of a model; `rejoinder.models.encoding.encoder.Encoder` is one."""
+    """What the service needs of a model; `rejoinder.models.encoding.encoder.Encoder` is one.
+
+    For requests with an adapter, `encode` must take `adapters`, a sequence with one for each text, and for `encode_tokens` there must be
+    a method of that name; both as `Encoder` has them.
+    """
 
     @property
     def dim(self) -> int:
@@ -68,14 +87,35 @@ class EncoderStats:
     queued: int
 
 
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One text to encode, and all who wait for it.
+
+    Attributes:
+        key: None where the states of all tokens are wanted, which are not kept.
+        tokens: about how many.
+    """
+
+    key: _Key | None
+    text: _Text
+    adapter: Adapter | None
+    tokens: int
+    waiters: list[asyncio.Future[Any]] = field(default_factory=list)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits."""
+        return not all(waiter.cancelled() for waiter in self.waiters)
+
+
 class EncoderService:
     """Encode texts from any event loop through one model thread.
 
     Args:
         encoder: the model, or a function that loads one; a function is called in the model thread, so that loading never blocks a loop.
-        max_batch: most texts in one forward pass, >= 1.
+        max_batch: most texts in one forward pass, >= 1; long texts count for more (64 tokens each are meant).
         max_wait_ms: milliseconds to wait for company before a batch that is not full runs, >= 0; 0 adds no wait.
-        max_queue: most texts waiting, >= 1; beyond that `EncoderBusyError`.
+        max_queue: most texts waiting, >= 1, and 64 times as many tokens; beyond that `EncoderBusyError`.
         cache_size: most vectors kept, least recently used go first, >= 0; 384 dimensions take about 1.6 kB each.
 
     Example:
@@ -100,16 +140,22 @@ class EncoderService:
         self._max_queue = max_queue
         self._cache_size = cache_size
         self._cache: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Entry] = deque()
+        self._queued_tokens = 0
+        self._coming: dict[_Key, _Entry] = {}
+        """Queued or being encoded."""
         self._wake = threading.Condition()
         self._loaded: Future[TextEncoder] = Future()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._text_s = _FIRST_GUESS_S
+        self._longest = _LONGEST_TEXT_TOKENS
+        self._token_s = _FIRST_GUESS_S
         self._hits = self._misses = self._dropped = self._batches = self._encoded = 0
 
     def start(self) -> None:
         """Start the model thread, which loads the model if need be. Calling it again does nothing."""
+        if self._thread is not None:
+            return
         with self._wake:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="rejoinder-encoder", daemon=True)
@@ -118,18 +164,13 @@ class EncoderService:
     async def ready(self) -> TextEncoder:
         """Wait until the model is loaded and return it; raises what loading raised."""
         self.start()
+        if self._loaded.done():
+            return self._loaded.result()
         return await asyncio.shield(asyncio.wrap_future(self._loaded))
 
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Stop the thread after the batch that is running; whoever still waits gets `ModelNotReadyError`."""
-        with self._wake:
-            self._closed = True
-            waiting = list(self._queue)
-            self._queue.clear()
-            self._wake.notify_all()
-        for _, future in waiting:
-            if future.set_running_or_notify_cancel():
-                future.set_exception(ModelNotReadyError("the encoder was closed while this text waited"))
+        self._end(ModelNotReadyError("the encoder was closed while this text waited"))
         if self._thread is not None:
             self._thread.join(timeout_s)
 
@@ -147,61 +188,137 @@ class EncoderService:
                 queued=len(self._queue),
             )
 
-    async def encode(self, text: str, *, scope: str = "") -> NDArray[np.float32]:
+    async def encode(self, text: str, *, scope: str = "", adapter: Adapter | None = None) -> NDArray[np.float32]:
         """Return the (dim,) float32 vector of one text, L2-normalised and read-only.
 
         Args:
             scope: whose text it is, e.g. the tenant; cached vectors are shared within a scope only, so that nobody can tell from the time
                 that an answer takes what others asked.
+            adapter: what changes the encoder for this text; vectors of different adapters are kept apart.
         Raises:
             EncoderBusyError: the queue is full; `retry_after_s` says when it should have room.
             ModelNotReadyError: the service is closed.
-            ModelError: the encoder could not be loaded.
+            ModelError: the encoder could not be loaded, or the adapter does not fit it.
         """
-        found = self._submit([text], scope)[0]
-        return await asyncio.wrap_future(found) if isinstance(found, Future) else found
+        found = self._submit([text], scope, adapter)[0]
+        return await found if isinstance(found, asyncio.Future) else found
 
-    async def encode_many(self, texts: Sequence[str], *, scope: str = "") -> NDArray[np.float32]:
-        """Return (n_texts, dim) float32; equal texts are encoded once. Raises as `encode`; all texts are queued or none."""
+    async def encode_many(
+        self, texts: Sequence[str], *, scope: str = "", adapter: Adapter | None = None
+    ) -> NDArray[np.float32]:
+        """Return (n_texts, dim) float32; equal texts are encoded once. All texts are queued or none.
+
+        Raises:
+            InvalidInputError: more different texts than the queue ever holds.
+            EncoderBusyError, ModelNotReadyError, ModelError: as `encode`.
+        """
         import numpy as np
 
         if not texts:
             return np.zeros((0, (await self.ready()).dim), dtype=np.float32)
-        found = self._submit(texts, scope)
-        waiting = list({id(item): asyncio.wrap_future(item) for item in found if isinstance(item, Future)}.values())
-        await asyncio.gather(*waiting)
-        return np.stack([item.result() if isinstance(item, Future) else item for item in found])
+        found = self._submit(texts, scope, adapter)
+        waiting = {id(one): one for one in found if isinstance(one, asyncio.Future)}
+        if waiting:
+            await asyncio.gather(*waiting.values())
+        return np.stack([one.result() if isinstance(one, asyncio.Future) else one for one in found])
 
-    def _submit(self, texts: Sequence[str], scope: str) -> list[NDArray[np.float32] | Future[NDArray[np.float32]]]:
-        """For each text its cached vector or the future of it."""
+    async def encode_tokens(self, text: str | tuple[str, str], *, adapter: Adapter | None = None) -> TokenStates:
+        """Return the states of all tokens of a text, or of a pair that is read as one; they are not kept. Raises as `encode`."""
+        loop = asyncio.get_running_loop()
+        entry = _Entry(None, text, adapter, self._tokens(text))
         self.start()
         with self._wake:
-            if self._closed:
-                failure = self._loaded.exception() if self._loaded.done() else None
-                # One error for all who ask: it must not grow by each one's traceback.
-                raise (failure or ModelNotReadyError("the encoder is closed")).with_traceback(None)
-            missing = {text for text in texts if (scope, text) not in self._cache}
-            if (len(self._queue) + len(missing) > self._max_queue and self._queue) or len(missing) > self._max_queue:
-                wait_s = max(0.01, len(self._queue) * self._text_s)
-                raise EncoderBusyError(
-                    f"the encoder's queue is full ({len(self._queue)} of {self._max_queue} texts wait, {len(missing)} more came); "
-                    f"try again in {wait_s:.2f} s",
-                    retry_after_s=wait_s,
-                )
-            futures: dict[str, Future[NDArray[np.float32]]] = {text: Future() for text in missing}
-            self._queue.extend(((scope, text), future) for text, future in futures.items())
-            self._misses += len(missing)
-            self._hits += len(texts) - len(missing)
-            found: list[NDArray[np.float32] | Future[NDArray[np.float32]]] = []
-            for text in texts:
-                if text in futures:
-                    found.append(futures[text])
-                else:
-                    self._cache.move_to_end((scope, text))
-                    found.append(self._cache[scope, text])
-            if missing:
-                self._wake.notify()
+            self._make_room([entry])
+            self._misses += 1
+            waiter: asyncio.Future[TokenStates] = loop.create_future()
+            entry.waiters.append(waiter)
+            self._enqueue([entry])
+        return await waiter
+
+    def _submit(
+        self, texts: Sequence[str], scope: str, adapter: Adapter | None
+    ) -> list[NDArray[np.float32] | asyncio.Future[NDArray[np.float32]]]:
+        """For each text its cached vector or the future of it."""
+        loop = asyncio.get_running_loop()
+        adapter_id = "" if adapter is None else adapter.id
+        keys = [(scope, adapter_id, _short(text)) for text in texts]
+        self.start()
+        with self._wake:
+            fresh = {
+                key: _Entry(key, text, adapter, self._tokens(text))
+                for key, text in zip(keys, texts, strict=True)
+                if key not in self._cache and key not in self._coming
+            }
+            self._make_room(list(fresh.values()))
+            self._coming.update(fresh)
+            found: list[NDArray[np.float32] | asyncio.Future[NDArray[np.float32]]] = []
+            waiters: dict[_Key, asyncio.Future[NDArray[np.float32]]] = {}
+            for key in keys:
+                vector = self._cache.get(key)
+                if vector is not None:
+                    self._cache.move_to_end(key)
+                    found.append(vector)
+                    continue
+                if key not in waiters:
+                    waiters[key] = loop.create_future()
+                    self._coming[key].waiters.append(waiters[key])
+                found.append(waiters[key])
+            self._misses += len(fresh)
+            self._hits += len(texts) - len(fresh)
+            self._enqueue(fresh.values())
         return found
+
+    def _tokens(self, text: _Text) -> int:
+        chars = len(text) if isinstance(text, str) else len(text[0]) + len(text[1])
+        return min(2 + chars // _CHARS_PER_TOKEN, self._longest)
+
+    def _make_room(self, fresh: Sequence[_Entry]) -> None:
+        """Refuse what would not fit the queue (the lock is held). What nobody waits for any more makes room."""
+        if self._closed:
+            failure = self._loaded.exception() if self._loaded.done() else None
+            # One error for all who ask: it must not grow by each one's traceback.
+            raise (failure or ModelNotReadyError("the encoder is closed")).with_traceback(None)
+        if len(fresh) > self._max_queue:
+            raise InvalidInputError(
+                f"{len(fresh)} texts came at once and the encoder's queue holds {self._max_queue}: send them in smaller parts"
+            )
+        if self._fits(fresh):
+            return
+        self._drop_unwanted()
+        if self._fits(fresh):
+            return
+        wait_s = max(0.01, self._queued_tokens * self._token_s)
+        raise EncoderBusyError(
+            f"the encoder's queue is full ({len(self._queue)} of {self._max_queue} texts wait, with about {self._queued_tokens} of "
+            f"{self._max_queue * _TOKENS_PER_TEXT} tokens; {len(fresh)} more came); try again in {wait_s:.2f} s",
+            retry_after_s=wait_s,
+        )
+
+    def _fits(self, fresh: Sequence[_Entry]) -> bool:
+        if not self._queue or not fresh:
+            return True
+        tokens = self._queued_tokens + sum(entry.tokens for entry in fresh)
+        return len(self._queue) + len(fresh) <= self._max_queue and tokens <= self._max_queue * _TOKENS_PER_TEXT
+
+    def _enqueue(self, fresh: Iterable[_Entry]) -> None:
+        """Queue texts (the lock is held)."""
+        for entry in fresh:
+            self._queue.append(entry)
+            self._queued_tokens += entry.tokens
+        if self._queue:
+            self._wake.notify()
+
+    def _drop_unwanted(self) -> None:
+        """Drop the texts whose askers have gone, before they cost anything (the lock is held)."""
+        kept = deque(entry for entry in self._queue if entry.wanted)
+        if len(kept) == len(self._queue):
+            return
+        for entry in self._queue:
+            if not entry.wanted and entry.key is not None:
+                self._coming.pop(entry.key, None)
+        self._dropped += len(self._queue) - len(kept)
+        self._queue = kept
+        self._queued_tokens = sum(entry.tokens for entry in kept)
 
     def _run(self) -> None:
         """The model thread: load, then encode batches until closed."""
@@ -212,6 +329,7 @@ class EncoderService:
                 return
             if batch:
                 self._encode_batch(encoder, batch)
+                del batch  # so that nothing of it is kept while this thread sleeps
 
     def _load(self) -> TextEncoder | None:
         try:
@@ -219,61 +337,129 @@ class EncoderService:
         except BaseException as error:  # handed to whoever waits for `ready`, and to whoever asks for a vector
             self._loaded.set_exception(error)
             _log.error("the encoder could not be loaded: %s", error)
-            self._fail_all(error)
+            self._end(error)
             return None
+        self._longest = getattr(encoder, "max_tokens", _LONGEST_TEXT_TOKENS)
         self._loaded.set_result(encoder)
         return encoder
 
-    def _fail_all(self, error: BaseException) -> None:
+    def _end(self, error: BaseException) -> None:
+        """Take no more texts; those who wait get the error."""
         with self._wake:
             self._closed = True
             waiting = list(self._queue)
             self._queue.clear()
-        for _, future in waiting:
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error)
+            self._queued_tokens = 0
+            self._coming.clear()
+            self._wake.notify_all()
+        _deliver((waiter, error) for entry in waiting for waiter in entry.waiters)
 
-    def _next_batch(self) -> list[_Waiting] | None:
-        """Wait for texts; None when closed. Texts whose askers have gone are dropped here, before they cost anything."""
+    def _next_batch(self) -> list[_Entry] | None:
+        """Wait for texts; None when closed."""
         with self._wake:
             while not self._queue and not self._closed:
                 self._wake.wait()
-            if self._closed:
-                return None
             if self._max_wait_s and len(self._queue) < self._max_batch:
                 self._wake.wait_for(lambda: len(self._queue) >= self._max_batch or self._closed, self._max_wait_s)
-            batch: list[_Waiting] = []
-            while self._queue and len(batch) < self._max_batch:
-                key, future = self._queue.popleft()
-                if future.set_running_or_notify_cancel():
-                    batch.append((key, future))
-                else:
-                    self._dropped += 1
+            if self._closed:
+                return None
+            self._drop_unwanted()
+            batch = self._choose()
+            if len(batch) == len(self._queue):
+                self._queue.clear()
+            else:
+                chosen = set(map(id, batch))
+                self._queue = deque(entry for entry in self._queue if id(entry) not in chosen)
+            self._queued_tokens -= sum(entry.tokens for entry in batch)
             return batch
 
-    def _encode_batch(self, encoder: TextEncoder, batch: list[_Waiting]) -> None:
+    def _choose(self) -> list[_Entry]:
+        """The text that waits longest, and those that go with it best (the lock is held)."""
+        if not self._queue:
+            return []
+        first = self._queue[0]
+        others = [entry for entry in self._queue if (entry.key is None) == (first.key is None) and entry is not first]
+        if len(others) >= self._max_batch or any(entry.tokens != first.tokens for entry in others):
+            others.sort(key=lambda entry: abs(entry.tokens - first.tokens))
+        batch, longest, total = [first], first.tokens, first.tokens
+        for entry in others:
+            longest, total = max(longest, entry.tokens), total + entry.tokens
+            padded = longest * (len(batch) + 1)
+            room = len(batch) < self._max_batch and padded <= self._max_batch * _TOKENS_PER_TEXT
+            if not room or padded > _MAX_FILL * total:
+                break
+            batch.append(entry)
+        return batch
+
+    def _encode_batch(self, encoder: TextEncoder, batch: list[_Entry]) -> None:
         started = time.perf_counter()
-        texts = list(dict.fromkeys(text for (_, text), _ in batch))
         try:
-            vectors = encoder.encode(texts)
-        except Exception as error:  # one bad batch must not end the thread; its askers get the error
-            for _, future in batch:
-                future.set_exception(error)
+            results: Sequence[Any] = _encode(encoder, batch)
+        except Exception as error:  # one bad batch must not end the thread
+            if len(batch) > 1:
+                # One text or adapter may have spoiled it for all: each gets its own result or error.
+                for entry in batch:
+                    self._encode_batch(encoder, [entry])
+            else:
+                self._finish(batch, [error])
             return
-        vectors.flags.writeable = False
-        by_text = dict(zip(texts, vectors, strict=True))
+        seconds = time.perf_counter() - started
+        self._token_s = 0.9 * self._token_s + 0.1 * seconds / sum(entry.tokens for entry in batch)
+        self._finish(batch, results, encoded=len(batch))
+
+    def _finish(self, batch: Sequence[_Entry], results: Sequence[Any], *, encoded: int = 0) -> None:
+        """Keep the vectors, and give everybody what they wait for."""
         with self._wake:
-            self._batches += 1
-            self._encoded += len(texts)
-            self._text_s = 0.9 * self._text_s + 0.1 * (time.perf_counter() - started) / len(texts)
-            if self._cache_size:
-                for key, _ in batch:
-                    # A row is copied, so that one kept vector does not keep its whole batch alive.
-                    row = by_text[key[1]].copy()
-                    row.flags.writeable = False
-                    self._cache[key] = row
-                while len(self._cache) > self._cache_size:
-                    self._cache.popitem(last=False)
+            self._batches += encoded > 0
+            self._encoded += encoded
+            for entry, result in zip(batch, results, strict=True):
+                if entry.key is None:
+                    continue
+                self._coming.pop(entry.key, None)
+                if encoded and self._cache_size:
+                    self._cache[entry.key] = result
+            while len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
         # Last, so that whoever asks again at once finds the vector kept.
-        for (_, text), future in batch:
-            future.set_result(by_text[text])
+        _deliver((waiter, result) for entry, result in zip(batch, results, strict=True) for waiter in entry.waiters)
+
+
+def _encode(encoder: Any, batch: Sequence[_Entry]) -> Sequence[Any]:
+    """Return read-only vectors, each with memory of its own, or states."""
+    texts = [entry.text for entry in batch]
+    adapters = [entry.adapter for entry in batch]
+    arguments = {} if all(adapter is None for adapter in adapters) else {"adapters": adapters}
+    if batch[0].key is None:
+        states: Sequence[TokenStates] = encoder.encode_tokens(texts, **arguments)
+        return states
+    # Rows are copied, so that one kept vector does not keep its whole batch alive.
+    rows = [row.copy() for row in encoder.encode(texts, **arguments)]
+    for row in rows:
+        row.flags.writeable = False
+    return rows
+
+
+def _deliver(results: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:
+    """Settle futures, from any thread: one call for each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for waiter, result in results:
+        by_loop.setdefault(waiter.get_loop(), []).append((waiter, result))
+    for loop, settled in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, settled)
+        except RuntimeError:  # the loop was closed, and nobody waits there any more
+            _log.debug("an event loop was closed while %d texts of it were encoded", len(settled))
+
+
+def _settle(settled: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for waiter, result in settled:
+        if waiter.done():
+            continue
+        if isinstance(result, BaseException):
+            waiter.set_exception(result)
+        else:
+            waiter.set_result(result)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONG_KEY_CHARS else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
