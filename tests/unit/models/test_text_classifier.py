@@ -99,7 +99,7 @@ def test_the_out_of_scope_label_is_never_said(encoder: Encoder) -> None:
 def test_an_update_counts_at_once_and_a_later_one_overrides(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(text_classifier, "EXACT_UPDATE_ROWS", rows)
+    monkeypatch.setattr(text_classifier, "EXACT_ROWS", rows)
     made, text = fitted(encoder), "the plastic never showed up"
     for label in ("card_lost", "brand_new", "card_late"):
         made.update([example(text, label, "correction")], encoder.encode([text]))
@@ -161,7 +161,7 @@ def test_a_removed_text_is_forgotten(encoder: Encoder) -> None:
 def test_a_saved_model_predicts_the_same(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(text_classifier, "EXACT_UPDATE_ROWS", rows)
+    monkeypatch.setattr(text_classifier, "EXACT_ROWS", rows)
     made = fitted(encoder, oos_label="oos")
     made.update([example("where is it", "card_late")], encoder.encode(["where is it"]))
     made.save(tmp_path)

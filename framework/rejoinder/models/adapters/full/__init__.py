@@ -1,0 +1,1 @@
+"""Full fine-tuning: all weights of the encoder's layers."""

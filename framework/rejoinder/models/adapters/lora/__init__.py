@@ -1,0 +1,1 @@
+"""LoRA: low-rank updates of linear layers."""

@@ -1,0 +1,1 @@
+"""Prefix tuning: learned keys and values before each layer's own."""

@@ -1,0 +1,1 @@
+"""Training of adapters: one loop for all tasks and methods."""
