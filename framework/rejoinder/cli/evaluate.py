@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rejoinder.cli.output import JsonOption, show_record
 from rejoinder.cli.runtime import load_encoder
+from rejoinder.models.training.settings import Precision
+
+if TYPE_CHECKING:
+    from rejoinder.learning.evaluate_texts import TextReport
+    from rejoinder.models.training.progress import Progress
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Figures on a data set, the same for everyone.", no_args_is_help=True)
 
 _HIDDEN = ("confusion", "labels")
+_STEPS_PER_LINE = 50
+
+_TrainCsv = Annotated[Path, typer.Option("--train", help="CSV with header `text,label` to learn from; .gz is fine.")]
+_TestCsv = Annotated[Path, typer.Option("--test", help="CSV with header `text,label`; nothing is chosen by it.")]
+_PicturedReport = Annotated[
+    Path | None, typer.Option("--report", help="Write the report as JSON here, and the confusion PNG beside it.")
+]
+_OosLabel = Annotated[
+    str | None, typer.Option("--oos-label", metavar="NAME", help="The label that marks out-of-scope rows.")
+]
+_Shots = Annotated[
+    int | None, typer.Option("--shots", metavar="K", min=1, help="Learn from K rows of each label, drawn by the seed.")
+]
+_Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes the draw, training and fit.")]
+_Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="auto|head|lora|adalora|prefix_tuning|full",
+        help="What is trained: a head on the frozen encoder, or an adapter first; auto: an adapter where labels have few rows.",
+    ),
+]
 
 
 @app.callback()
@@ -24,27 +51,95 @@ def _group() -> None:
 
 @app.command()
 def intent(
-    train: Annotated[Path, typer.Option("--train", help="CSV with header `text,label` to learn from; .gz is fine.")],
-    test: Annotated[Path, typer.Option("--test", help="CSV with header `text,label`; nothing is chosen by it.")],
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Write the report as JSON here, and the confusion PNG beside it.")
-    ] = None,
-    oos_label: Annotated[
-        str | None, typer.Option("--oos-label", metavar="NAME", help="The label that marks out-of-scope rows.")
-    ] = None,
-    shots: Annotated[
-        int | None,
-        typer.Option("--shots", metavar="K", min=1, help="Learn from K rows of each label, drawn by the seed."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes the draw and the fit.")] = 0,
+    train: _TrainCsv,
+    test: _TestCsv,
+    report: _PicturedReport = None,
+    oos_label: _OosLabel = None,
+    shots: _Shots = None,
+    method: _Method = "auto",
+    seed: _Seed = 0,
     json: JsonOption = False,
 ) -> None:
     """Intent classification, with out-of-scope rows where there are any."""
-    from rejoinder.learning.evaluate_intent import evaluate_intent, write_confusion_png
+    from rejoinder.learning.evaluate_intent import evaluate_intent
 
-    found = evaluate_intent(train, test, oos_label=oos_label, shots=shots, seed=seed, encoder=load_encoder())
+    found = evaluate_intent(
+        train,
+        test,
+        oos_label=oos_label,
+        shots=shots,
+        seed=seed,
+        encoder=load_encoder(),
+        method=method,
+        progress=_tell,
+    )
+    _show_texts(found, report, json=json)
+
+
+@app.command()
+def sentiment(
+    train: Annotated[
+        Path,
+        typer.Option("--train", help="CSV with header `text,label` to learn from, and `entity` if labels are for one."),
+    ],
+    test: Annotated[Path, typer.Option("--test", help="CSV with the same columns; nothing is chosen by it.")],
+    report: _PicturedReport = None,
+    oos_label: _OosLabel = None,
+    shots: _Shots = None,
+    method: _Method = "full",
+    seed: _Seed = 0,
+    json: JsonOption = False,
+) -> None:
+    """Sentiment of texts, or of entities in texts."""
+    from rejoinder.learning.evaluate_sentiment import evaluate_sentiment
+
+    found = evaluate_sentiment(
+        train,
+        test,
+        oos_label=oos_label,
+        shots=shots,
+        seed=seed,
+        encoder=load_encoder(),
+        method=method,
+        progress=_tell,
+    )
+    _show_texts(found, report, json=json)
+
+
+@app.command()
+def qa(
+    train: Annotated[Path, typer.Option("--train", help="SQuAD 1.1 or 2.0 JSON to learn from; .gz is fine.")],
+    test: Annotated[Path, typer.Option("--test", help="SQuAD 1.1 or 2.0 JSON; nothing is chosen by it.")],
+    report: Annotated[Path | None, typer.Option("--report", help="Write the report as JSON here.")] = None,
+    method: _Method = "full",
+    precision: Annotated[
+        Precision, typer.Option(help="Of training. bf16 is quicker on CPUs with avx512_bf16 or amx, and on GPUs.")
+    ] = "auto",
+    seed: _Seed = 0,
+    json: JsonOption = False,
+) -> None:
+    """Question answering from passages, with questions that have no answer where there are any."""
+    from rejoinder.learning.evaluate_qa import evaluate_qa
+
+    found = evaluate_qa(
+        train, test, seed=seed, encoder=load_encoder(), method=method, precision=precision, progress=_tell
+    )
+    if report is not None:
+        found.write(report)
+    show_record(found.to_json(), json=json)
+
+
+def _show_texts(found: TextReport, report: Path | None, *, json: bool) -> None:
+    from rejoinder.learning.evaluate_texts import write_confusion_png
+
     if report is not None:
         found.write(report)
         write_confusion_png(found, report.with_suffix(".png"))
     data = found.to_json()
     show_record(data if json else {key: value for key, value in data.items() if key not in _HIDDEN}, json=json)
+
+
+def _tell(progress: Progress) -> None:
+    """Say on the error stream how far training is, every so many steps."""
+    if progress.step % _STEPS_PER_LINE == 0 or progress.step == progress.total:
+        typer.echo(f"training: step {progress.step} of {progress.total}, loss {progress.loss:.3f}", err=True)

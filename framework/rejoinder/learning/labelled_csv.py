@@ -1,4 +1,4 @@
-"""Labelled texts from CSV files: header `text,label`, UTF-8, gzipped or plain."""
+"""Labelled texts from CSV files: header `text,label` (and `entity`), UTF-8, gzipped or plain."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledTexts:
-    """Texts and labels in file order, and the SHA-256 of the file's content."""
+    """Texts and labels in file order, and the SHA-256 of the file's content.
+
+    `entities` says for each text which entity its label is about, "" for the text as a whole; () where the file has no such column.
+    """
 
     path: Path
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     sha256: str
+    entities: tuple[str, ...] = ()
 
     def examples(self, *, task: str = "intent") -> list[Example]:
         """Return one example for each row; ids are `<file name>:<row>`, rows counted from 1."""
@@ -42,11 +46,12 @@ class LabelledTexts:
             texts=tuple(self.texts[row] for row in rows),
             labels=tuple(self.labels[row] for row in rows),
             sha256=self.sha256,
+            entities=tuple(self.entities[row] for row in rows) if self.entities else (),
         )
 
 
 def read_labelled_csv(path: Path | str) -> LabelledTexts:
-    """Read a CSV file with the columns `text` and `label`; other columns are ignored.
+    """Read a CSV file with the columns `text` and `label`, and `entity` if there is one; other columns are ignored.
 
     Args:
         path: a file, plain or gzipped (`.gz`), UTF-8 with or without a byte-order mark.
@@ -56,7 +61,7 @@ def read_labelled_csv(path: Path | str) -> LabelledTexts:
             message names the file and the line.
     """
     path = Path(path)
-    data = _read(path)
+    data = read_data(path)
     try:
         decoded = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -64,6 +69,7 @@ def read_labelled_csv(path: Path | str) -> LabelledTexts:
         raise InvalidInputError(f"{path}, line {line}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
     texts: list[str] = []
     labels: list[str] = []
+    entities: list[str] = []
     reader = csv.DictReader(io.StringIO(decoded, newline=""), strict=True)
     try:
         columns = [name.strip() for name in reader.fieldnames or []]
@@ -87,14 +93,26 @@ def read_labelled_csv(path: Path | str) -> LabelledTexts:
                 )
             texts.append(text)
             labels.append(label.strip())
+            entities.append((row.get("entity") or "").strip())
     except csv.Error as error:
         raise InvalidInputError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
     if not texts:
         raise InvalidInputError(f"{path} has a header and no rows")
-    return LabelledTexts(path=path, texts=tuple(texts), labels=tuple(labels), sha256=hashlib.sha256(data).hexdigest())
+    return LabelledTexts(
+        path=path,
+        texts=tuple(texts),
+        labels=tuple(labels),
+        sha256=hashlib.sha256(data).hexdigest(),
+        entities=tuple(entities) if "entity" in columns else (),
+    )
 
 
-def _read(path: Path) -> bytes:
+def read_data(path: Path) -> bytes:
+    """Return a file's content, unpacked where it is gzipped.
+
+    Raises:
+        InvalidInputError: it cannot be read.
+    """
     try:
         data = path.read_bytes()
         return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data

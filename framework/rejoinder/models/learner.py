@@ -6,7 +6,9 @@ A plugin that brings a task brings a `Learner`; the host, the instant memory, th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, Self, get_args, runtime_checkable
+
+from rejoinder.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,18 +21,50 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float32]
 
+Reads = Literal["vectors", "pairs", "tokens"]
+"""What a learner reads of the encoder, one for each example or text, in the same order:
+
+- "vectors": (n, dim) float32, `Encoder.encode` of the texts;
+- "pairs": (n, 2, dim) float32, of a pair's two texts, each encoded on its own;
+- "tokens": a sequence of n `TokenStates`, `Encoder.encode_tokens` of the texts, or of pairs (`encode_windows` for long ones).
+
+All come from the frozen base, or all from the base with the adapter that the learner was fitted with.
+"""
+
+READS: Final[tuple[Reads, ...]] = get_args(Reads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A part of a text that a learner points at.
+
+    Attributes:
+        start, end: characters [start, end) of the text (of a pair: of the second text).
+        text: those characters.
+        confidence: calibrated probability in [0, 1] that the span is right as a whole.
+        label: what it is, such as a slot's name; "" where spans have no labels.
+    """
+
+    start: int
+    end: int
+    text: str
+    confidence: float
+    label: str = ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What a learner makes of one text.
+    """What a learner makes of one text, or one pair of texts.
 
     Attributes:
-        label: the best label, whether accepted or not.
+        label: the best label, whether accepted or not; "" where the task has none.
         confidence: calibrated probability of `label` in [0, 1], given that the text is in scope.
         ranking: the best labels with their probabilities, best first; at most the learner's `top_k`.
         in_scope: probability in [0, 1] that the text is about anything the learner knows.
         accepted: whether `in_scope` reaches the learned threshold; when False the bot should not act on `label`.
         source: who decided: "head", or "memory" for a corrected turn.
+        labels: where several labels may hold, those that do, the surest first.
+        spans: where the task points at parts of the text: answers, best first, or slots in the order of the text.
     """
 
     label: str
@@ -39,17 +73,24 @@ class Prediction:
     in_scope: float
     accepted: bool
     source: str = "head"
+    labels: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 @runtime_checkable
 class Learner(Protocol):
     """Fits, updates, predicts, evaluates, saves and loads one task.
 
-    `vectors` are always (n, dim) float32 of the base encoder, rows L2-normalised, one for each example or text, in the same order.
-    Reading methods may run in any thread while one thread fits or updates: they see the state before or after, never half of it.
+    `inputs` are what the class attribute `reads` asks for (see `Reads`), one for each example or text, in the same order. Reading methods
+    may run in any thread while one thread fits or updates: they see the state before or after, never half of it.
+
+    A learner that reads tokens of two texts says so with `two_texts = True`, and one that gives several labels for one text with
+    `several_labels = True` (see `takes_pairs` and `gives_one_label`).
     """
 
-    def fit(self, examples: Sequence[Example], vectors: FloatArray, *, seed: int) -> Mapping[str, float]:
+    reads: ClassVar[Reads]
+
+    def fit(self, examples: Sequence[Example], inputs: Any, /, *, seed: int) -> Mapping[str, float]:
         """Learn from nothing; what was known is forgotten. Same examples, same seed, same model.
 
         Returns:
@@ -59,21 +100,24 @@ class Learner(Protocol):
             InvalidInputError: there is no usable example, or counts or shapes do not fit; the old state is kept.
         """
 
-    def update(self, examples: Sequence[Example], vectors: FloatArray) -> None:
+    def update(self, examples: Sequence[Example], inputs: Any, /) -> None:
         """Add a few examples to what is known, in milliseconds; a correction of a known text replaces what was known of it.
 
         Raises:
             InvalidInputError: as for `fit`; the old state is kept.
         """
 
-    def predict_batch(self, texts: Sequence[str], vectors: FloatArray) -> list[Prediction]:
+    def predict_batch(self, texts: Sequence[Any], inputs: Any, /) -> list[Prediction]:
         """Predict, in order; [] for no texts.
+
+        Args:
+            texts: a string each, or for tasks of two texts a pair of strings.
 
         Raises:
             ModelNotReadyError: nothing has been learned yet.
         """
 
-    def evaluate(self, examples: Sequence[Example], vectors: FloatArray) -> Mapping[str, float]:
+    def evaluate(self, examples: Sequence[Example], inputs: Any, /) -> Mapping[str, float]:
         """Score predictions against the examples' labels; higher is better except where the name says otherwise (`ece`)."""
 
     def save(self, folder: Path) -> None:
@@ -89,3 +133,43 @@ class Learner(Protocol):
 
     def size(self) -> int:
         """Bytes that the model takes in memory."""
+
+
+def reads_of(learner: object) -> Reads:
+    """Return what a learner reads; "vectors" for one that does not say, as learners did before there were other kinds.
+
+    Raises:
+        ModelError: it says something that nobody can give it.
+    """
+    found = getattr(learner, "reads", "vectors")
+    if found not in READS:
+        raise ModelError(f"{type(learner).__qualname__}.reads is {found!r}, expected one of {', '.join(READS)}")
+    kind: Reads = found
+    return kind
+
+
+def takes_pairs(learner: object) -> bool:
+    """Return whether a learner's texts are pairs: it reads pairs, or tokens with `two_texts = True`."""
+    return reads_of(learner) == "pairs" or bool(getattr(learner, "two_texts", False))
+
+
+def gives_one_label(learner: object) -> bool:
+    """Return whether a learner says one label of one text, by its vector: what the memory of corrections can stand beside."""
+    return reads_of(learner) == "vectors" and not getattr(learner, "several_labels", False)
+
+
+def need_vectors(learner: object, purpose: str) -> None:
+    """Refuse a learner that reads something else than vectors.
+
+    Args:
+        purpose: what vectors are all there is for, such as "learning at once"; put into the message.
+
+    Raises:
+        ModelError: it does not read vectors.
+    """
+    kind = reads_of(learner)
+    if kind != "vectors":
+        raise ModelError(
+            f"{purpose} works with learners that read vectors; {type(learner).__qualname__} reads {kind}: use a learner that reads "
+            "vectors for this task, or call this one with what it reads"
+        )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-DEFAULT_BUDGET: Final = 0.008
+DEFAULT_BUDGET: Final = 0.007
 """Share of all in-scope texts that may be rejected although their label was right."""
 
 _FEWEST_ROWS: Final = 30

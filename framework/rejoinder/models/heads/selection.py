@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from rejoinder.models.heads import ridge as rr
-from rejoinder.models.heads.kernel import KernelMachine, KernelSpec, joint_kernel, nearest_mean
+from rejoinder.models.heads.landmarks import choose_landmarks, fit_landmarks
 from rejoinder.models.heads.out_of_scope import scope_score
+from rejoinder.models.heads.sampling import sample_rows
+from rejoinder.models.heads.scoring import KernelSpec, joint_kernel, nearest_mean
 from rejoinder.models.heads.words import word_cosines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rejoinder.models.heads.landmarks import Landmarks
+
     Floats = NDArray[np.float32]
     Columns = NDArray[np.intp]
 
-_SEARCH_ROWS: Final = 2000
-_LEAVE_ONE_OUT_ROWS: Final = 4000
+_SEARCH_ROWS: Final = 1500
 _HELD_OUT_SHARE: Final = 0.2
 _WIDTHS: Final = (1.0, 2.0)
 _WORD_SHARES: Final = (0.15, 0.3)
@@ -26,13 +29,14 @@ _RIDGES: Final = (0.15, 0.3)
 
 
 class Data(NamedTuple):
-    """Training rows: vectors (n, dim), words CSR (n, BUCKETS), columns (n,) of their labels, importance (n,) > 0, number of columns, and
-    the column that means out of scope (None: there is none)."""
+    """Training rows: vectors (n, dim), words CSR (n, BUCKETS), columns (n,) of their labels, importance (n,) > 0, which rows (n,) are
+    names of labels, number of columns, and the column that means out of scope (None: there is none)."""
 
     vectors: Floats
     words: Any
     columns: Columns
     importance: Floats
+    named: NDArray[np.bool_]
     n_columns: int
     outside: int | None
 
@@ -43,6 +47,7 @@ class Data(NamedTuple):
             words=self.words[rows],
             columns=self.columns[rows],
             importance=self.importance[rows],
+            named=self.named[rows],
         )
 
     @property
@@ -70,23 +75,15 @@ class HeldOut(NamedTuple):
     strangers: Floats
 
 
-def sample_rows(columns: Columns, limit: int, rng: np.random.Generator) -> Columns:
-    """Return at most `limit` rows, ascending, taking from all labels in turn so that rare ones stay in."""
-    if len(columns) <= limit:
-        return np.arange(len(columns))
-    order = rng.permutation(len(columns))
-    # Each row's turn is its place among the shuffled rows of its label; all first turns come before all second ones.
-    by_label = order[np.argsort(columns[order], kind="stable")]
-    _, starts, sizes = np.unique(columns[by_label], return_index=True, return_counts=True)
-    turns = np.arange(len(by_label)) - np.repeat(starts, sizes)
-    return np.sort(by_label[np.lexsort((rng.random(len(by_label)), turns))[:limit]])
+def choose_kernel(data: Data, rng: np.random.Generator) -> tuple[KernelSpec, float]:
+    """Return the settings with the smallest leave-one-out error on at most 1,500 rows, and that error.
 
-
-def choose_kernel(data: Data, rng: np.random.Generator) -> KernelSpec:
-    """Return the settings with the smallest leave-one-out squared error on at most 2,000 rows."""
+    The error is the mean square over rows that are no names of labels; infinite where leaving out says nothing.
+    """
     part = data.take(sample_rows(data.columns, _SEARCH_ROWS, rng))
-    if len(part.columns) < 2 * data.n_columns or data.n_columns < 2:
-        return KernelSpec()  # labels with one example say nothing when it is left out
+    real = ~part.named
+    if real.sum() < 2 * data.n_columns or data.n_columns < 2:
+        return KernelSpec(), np.inf  # labels with one example say nothing when it is left out
     cosines, words, targets = part.vectors @ part.vectors.T, word_cosines(part.words, part.words), part.targets
     best, best_error = KernelSpec(), np.inf
     for width in _WIDTHS:
@@ -95,53 +92,66 @@ def choose_kernel(data: Data, rng: np.random.Generator) -> KernelSpec:
             for ridge in _RIDGES:
                 lower = rr.factor(kernel.copy(), ridge / part.importance)
                 weights = rr.solve(lower, targets)
-                error = float(np.square(targets - rr.leave_one_out(rr.inverse(lower), weights, targets)).sum())
+                missed = (targets - rr.leave_one_out(rr.inverse(lower), weights, targets))[real]
+                error = float(np.square(missed).sum(axis=1).mean())
                 if error < best_error:
                     best, best_error = KernelSpec(width, share, ridge), error
-    return best
+    return best, best_error
+
+
+def left_out_scores(data: Data, spec: KernelSpec, rng: np.random.Generator) -> HeldOut:
+    """Score each row by a kernel machine that was fitted without it."""
+    few = data.take(sample_rows(data.columns, _SEARCH_ROWS, rng))
+    cosines = data.vectors @ data.vectors.T
+    kernel = joint_kernel(cosines.copy(), word_cosines(data.words, data.words), spec)
+    lower = rr.factor(kernel, spec.ridge / data.importance)
+    weights = rr.solve(lower, data.targets)
+    labels = rr.leave_one_out(rr.inverse(lower), weights, data.targets)
+    np.fill_diagonal(cosines, -1.0)
+    # A label's only example cannot be told when it is left out, and a label's name is no message; neither says how the model will do.
+    fair = (np.bincount(data.columns, minlength=data.n_columns)[data.columns] > 1) & ~data.named
+    return HeldOut(
+        labels[fair], data.columns[fair], nearest_mean(cosines[np.ix_(fair, data.near)]), _strangers(few, spec)
+    )
 
 
 def held_out_scores(data: Data, spec: KernelSpec, rng: np.random.Generator) -> HeldOut:
-    """Score rows by models that did not see them: leave-one-out up to 4,000 rows, a model of four fifths beyond."""
-    few = data.take(sample_rows(data.columns, _SEARCH_ROWS, rng))
-    strangers = _strangers(few, spec)
-    if len(data.columns) <= _LEAVE_ONE_OUT_ROWS:
-        cosines = data.vectors @ data.vectors.T
-        kernel = joint_kernel(cosines.copy(), word_cosines(data.words, data.words), spec)
-        lower = rr.factor(kernel, spec.ridge / data.importance)
-        weights = rr.solve(lower, data.targets)
-        labels = rr.leave_one_out(rr.inverse(lower), weights, data.targets)
-        np.fill_diagonal(cosines, -1.0)
-        # A label's only example cannot be told when it is left out; that says nothing of how the model will do.
-        fair = np.bincount(data.columns, minlength=data.n_columns)[data.columns] > 1
-        return HeldOut(labels[fair], data.columns[fair], nearest_mean(cosines[np.ix_(fair, data.near)]), strangers)
+    """Score a fifth of the rows by landmarks that were fitted to the others."""
     shuffled = rng.permutation(len(data.columns))
     cut = int(len(shuffled) * _HELD_OUT_SHARE)
     known, held = data.take(shuffled[cut:]), data.take(shuffled[:cut])
-    machine = KernelMachine.build(
-        spec, known.vectors, known.words, known.targets, spec.ridge / known.importance, known.near, keep=False
+    landmarks = choose_landmarks(known.vectors, known.columns, known.n_columns, rng, outside=known.outside)
+    scorer = fit_landmarks(
+        spec,
+        landmarks,
+        known.vectors,
+        known.words,
+        known.targets,
+        spec.ridge / known.importance,
+        outside=known.outside,
     )
     rows = [(held.words[i].indices, held.words[i].data) for i in range(cut)]
-    scores = machine.scores(held.vectors, rows)
-    return HeldOut(scores.labels, held.columns, scores.nearness, strangers)
+    scores = scorer.scores(held.vectors, rows)
+    few = known.take(sample_rows(known.columns, _SEARCH_ROWS, rng))
+    return HeldOut(scores.labels, held.columns, scores.nearness, _strangers(few, spec, landmarks))
 
 
-def _strangers(data: Data, spec: KernelSpec) -> Floats:
-    """Scope scores of every in-scope row under a model that never saw its label."""
+def _strangers(data: Data, spec: KernelSpec, landmarks: Landmarks | None = None) -> Floats:
+    """Scope scores of every in-scope row under a model that never saw its label; nearness to landmarks, if given, else to examples."""
     inside = [column for column in np.unique(data.columns) if column != data.outside]
     if len(inside) < 3:
         return np.zeros(0, dtype=np.float32)
     cosines, targets = data.vectors @ data.vectors.T, data.targets
-    lower = rr.factor(
-        joint_kernel(cosines.copy(), word_cosines(data.words, data.words), spec), spec.ridge / data.importance
-    )
+    points, owners = (data.vectors, data.columns) if landmarks is None else landmarks
+    kernel = joint_kernel(cosines, word_cosines(data.words, data.words), spec)
+    lower = rr.factor(kernel, spec.ridge / data.importance)
     weights = rr.solve(lower, targets)
     inverted = rr.inverse(lower)
     found = []
     for column in inside:
         block = np.flatnonzero(data.columns == column)
         labels = rr.leave_block_out(inverted, weights, targets, block)
-        others = np.flatnonzero(data.near & (data.columns != column))
+        others = points[(owners != column) & (owners != data.outside)]
         labels[:, column] = -np.inf
-        found.append(scope_score(labels, nearest_mean(cosines[np.ix_(block, others)]), data.outside))
+        found.append(scope_score(labels, nearest_mean(data.vectors[block] @ others.T), data.outside))
     return np.concatenate(found).astype(np.float32)

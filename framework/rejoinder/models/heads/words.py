@@ -6,6 +6,7 @@ Hashing needs no vocabulary, so words never seen before count at once when an ex
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections import Counter
@@ -50,11 +51,15 @@ def inverse_document_frequency(texts: Iterable[str]) -> NDArray[np.float32]:
 
 def word_row(text: str, idf: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return the buckets of one text, ascending, and their weights (log-scaled count times idf, L2-normalised)."""
-    counts = sorted(word_hashes(text).items())
-    buckets = np.array([bucket for bucket, _ in counts], dtype=np.int32)
-    weights = (1 + np.log(np.array([count for _, count in counts], dtype=np.float32))) * idf[buckets]
-    norm = float(np.sqrt(weights @ weights))
-    return buckets, (weights / norm).astype(np.float32) if norm > 0 else weights.astype(np.float32)
+    counts = word_hashes(text)
+    buckets = np.array(sorted(counts), dtype=np.int32)
+    weights = idf[buckets]
+    if len(counts) < counts.total():  # few short texts say a word twice
+        weights *= 1 + np.log(np.array([counts[bucket] for bucket in buckets.tolist()], dtype=np.float32))
+    norm = math.sqrt(weights @ weights)
+    if norm > 0:
+        weights /= norm
+    return buckets, weights
 
 
 def word_rows(texts: Sequence[str], idf: NDArray[np.float32]) -> Any:
