@@ -14,6 +14,7 @@ from rejoinder.host import Host
 from rejoinder.host.deployment import load_host
 from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
+from rejoinder.learning.versions import open_registry
 from rejoinder.models.encoding.encoder import load_encoder
 from rejoinder.models.encoding.service import EncoderService
 from rejoinder.privacy.sensitive_slots import SensitiveSlots
@@ -55,7 +56,7 @@ class Application:
         host = load_host(settings)
         deployment = Deployment(domains=host.domains, data_dir=str(settings.data_dir), tasks=host.tasks, clock=clock)
         encoder = EncoderService(
-            partial(load_encoder, settings.encoder.name, threads=settings.encoder.threads),
+            partial(load_encoder, settings.encoder.name, threads=settings.encoder.threads, **settings.encoder.loading),
             max_batch=settings.encoder.max_batch,
             max_queue=settings.encoder.max_queue,
             cache_size=settings.encoder.cache_size,
@@ -69,9 +70,10 @@ class Application:
                 host,
                 encoder,
                 tenants,
-                data_dir=settings.data_dir,
+                registry=open_registry(database, settings),
                 seed=settings.learning.seed,
                 hold_back_every=settings.learning.hold_back_every,
+                adapter_bytes=settings.models.adapter_mb << 20,
                 clock=clock,
             )
             app = cls(
@@ -98,6 +100,7 @@ class Application:
             try:
                 yield app
             finally:
+                await models.close()
                 await host.stop(deployment)
         finally:
             await database.close()

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rejoinder.cli.doctor import doctor
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
 from rejoinder.cli.runtime import load_host, open_database, run
-from rejoinder.errors import InvalidInputError, did_you_mean
+from rejoinder.errors import InvalidInputError, NotFoundError, did_you_mean
 from rejoinder.settings import DeploymentSettings, load_settings
 
 if TYPE_CHECKING:
+    from rejoinder.learning.versions import Registry
+    from rejoinder.store.database import Database
     from rejoinder.store.runs import RunStatus
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Model versions of a tenant.", no_args_is_help=True)
+app.command("doctor")(doctor)
 
+Version = Annotated[str, typer.Argument(help="The version's id, or its name such as intent-3.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's id.")]
 
 
@@ -33,11 +41,48 @@ def list_models(
 
 
 @app.command("show")
-def show_model(
-    version: Annotated[str, typer.Argument(help="The version's id.")], tenant: Tenant, json: JsonOption = False
-) -> None:
-    """Show a version with its lineage: what it was made of, by which code, from which data."""
+def show_model(version: Version, tenant: Tenant, json: JsonOption = False) -> None:
+    """Show a version with its lineage (what it was made of, by which code, from which data and versions) and its evaluations."""
     show_record(run(_version(tenant, version)), json=json)
+
+
+@app.command("promote")
+def promote_model(version: Version, tenant: Tenant, json: JsonOption = False) -> None:
+    """Make a version live once its files are known to be sound; running servers serve it within two seconds."""
+    record = run(_promoted(tenant, version))
+    say(f"{_name_of(record)} ({record['id']}) is live.", json=json, data=record)
+
+
+@app.command("rollback")
+def roll_back_model(
+    tenant: Tenant,
+    task: Annotated[str, typer.Option("--task", help="The task to go back with, such as intent.")],
+    json: JsonOption = False,
+) -> None:
+    """Retire the live version of a task and make the one before it live again; repeat it to go back further."""
+    retired, live = run(_rolled_back(tenant, task))
+    say(
+        f"{_name_of(live)} ({live['id']}) is live again, in place of {_name_of(retired)} ({retired['id']}).",
+        json=json,
+        data={"live": live, "retired": retired},
+    )
+
+
+@app.command("export")
+def export_model(
+    version: Version,
+    tenant: Tenant,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", help="Folder to make, or archive that ends in .tar.gz; default <task>-<number>.tar.gz here."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a version's files, lineage and a manifest with the SHA-256 of each into a folder or archive, to be used elsewhere."""
+    record = run(_exported(tenant, version, to))
+    say(f"{record['name']} is in {record['path']}: {len(record['files'])} files.", json=json, data=record)
 
 
 @app.command("adapt")
@@ -94,11 +139,58 @@ async def _versions(tenant: str, task: str | None) -> list[dict[str, object]]:
         return [row.model_dump(mode="json") for row in await list_versions(database, tenant, task=task)]
 
 
-async def _version(tenant: str, version: str) -> dict[str, object]:
-    from rejoinder.store.models import get_version
+@asynccontextmanager
+async def _opened(tenant: str) -> AsyncIterator[tuple[Database, Registry]]:
+    """Open the record store and the registry for a tenant that is there."""
+    from rejoinder.learning.versions import open_registry
+    from rejoinder.store.tenants import get_tenant
 
-    async with open_database(load_settings().settings) as database:
-        return (await get_version(database, tenant, version)).model_dump(mode="json")
+    settings = load_settings().settings
+    async with open_database(settings) as database:
+        await get_tenant(database, tenant)
+        yield database, open_registry(database, settings)
+
+
+async def _version(tenant: str, version: str) -> dict[str, Any]:
+    from rejoinder.learning.export import version_record
+
+    async with _opened(tenant) as (database, registry):
+        return await version_record(database, await registry.find(tenant, version))
+
+
+async def _promoted(tenant: str, version: str) -> dict[str, Any]:
+    async with _opened(tenant) as (_, registry):
+        found = await registry.find(tenant, version)
+        return (await registry.promote(tenant, found.id)).model_dump(mode="json")
+
+
+async def _rolled_back(tenant: str, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    from rejoinder.store.models import list_versions
+
+    async with _opened(tenant) as (database, registry):
+        tasks = {row.task for row in await list_versions(database, tenant, state="live")}
+        if task not in tasks:
+            named = ", ".join(sorted(tasks)) or "none"
+            raise NotFoundError(
+                f"no model version of the task {task!r} is live.{did_you_mean(task, tasks)} Tasks with one: {named}"
+            )
+        retired, live = await registry.roll_back(tenant, task)
+        return retired.model_dump(mode="json"), live.model_dump(mode="json")
+
+
+async def _exported(tenant: str, version: str, to: Path | None) -> dict[str, Any]:
+    from rejoinder.learning.export import export_version
+
+    async with _opened(tenant) as (database, registry):
+        found = await registry.find(tenant, version)
+        name = f"{found.task}-{found.number}"
+        target = to or Path(f"{name}.tar.gz")
+        manifest = await export_version(database, registry, found, target)
+        return {"id": found.id, "name": name, "path": str(target), **manifest}
+
+
+def _name_of(record: dict[str, Any]) -> str:
+    return f"{record['task']}-{record['number']}"
 
 
 async def _new_run(settings: DeploymentSettings, tenant: str, task: str, priority: int) -> dict[str, Any]:

@@ -10,22 +10,22 @@ import logging
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rejoinder import __version__
 from rejoinder.errors import ConflictError, ModelError, RejoinderError
-from rejoinder.learning.versions import fingerprint_of, folder_sum
-from rejoinder.payloads import Adaptation, AdaptationRequest, Caller, EvaluationRequest
+from rejoinder.learning.versions import anchors_of, fingerprint_of, other_precision, save_anchors
+from rejoinder.models.learner import gives_one_label
+from rejoinder.payloads import AdaptationRequest, Caller, EvaluationRequest
 from rejoinder.store.examples import list_examples
-from rejoinder.store.ids import new_id
-from rejoinder.store.models import add_evaluation, add_version, live_version
+from rejoinder.store.models import add_evaluation, list_versions, live_version
 from rejoinder.store.runs import claim_run, finish_run, heartbeat_run
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
     from rejoinder.context import Request
-    from rejoinder.store.tables import AdaptationRun
+    from rejoinder.store.tables import AdaptationRun, ModelVersion
 
 MOST_ATTEMPTS: Final = 3
 """A run whose workers were lost so often is given up: it may be what they die of."""
@@ -99,65 +99,81 @@ async def _renew_lease(application: Application, tenant: str, run_id: str, owner
 
 
 async def _adapt(application: Application, tenant: str, task: str, run_id: str) -> str:
+    await _check_precision(application, tenant)
     request = replace(await application.models.request_for(tenant, _WORKER), deadline=float("inf"))
     seeds = [one for one in await application.host.seed_examples(request) if one.task == task]
+    looked_at = application.clock()
     learned_from = [*seeds, *await list_examples(application.database, tenant, task, held_back=False)]
     if not learned_from:
         raise ModelError(f"tenant {tenant!r} has no example of the task {task!r} to learn from")
-    version_id = new_id("model")
-    folder = Path(application.settings.data_dir) / "models" / tenant / task / version_id
+    draft = await application.models.registry.draft()
     live = await live_version(application.database, tenant, task)
     asked = AdaptationRequest(
         run_id=run_id,
         task=task,
         examples=tuple(learned_from),
-        folder=str(folder),
+        folder=str(draft),
         seed=application.settings.learning.seed,
         base_version=live.id if live else None,
     )
     try:
-        made = await _candidate(application, asked, request, version_id)
-    except BaseException:  # cancelled, too: no version names what was written
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        raise
-    await _evaluate(application, asked, made, request, version_id)
-    return version_id
+        version = await _candidate(application, asked, request, looked_at)
+    finally:  # nothing is left of what no version names
+        await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+    await _evaluate(application, version, request)
+    return version.id
+
+
+async def _check_precision(application: Application, tenant: str) -> None:
+    """Refuse to work with vectors of another precision than the servers': before hours of work, and before anything is fitted anew."""
+    encoder = await application.encoder.ready()
+    for live in await list_versions(application.database, tenant, state="live"):
+        unlike = other_precision(live.base_hash, encoder)
+        if unlike is not None:
+            raise ModelError(
+                f"model {live.id} of {live.task} is live and cannot be used by this worker: {unlike}. Where the servers have a new "
+                "precision too, they fit it anew when this tenant is next served: start the run again after that"
+            )
 
 
 async def _candidate(
-    application: Application, asked: AdaptationRequest, request: Request, version_id: str
-) -> Adaptation:
-    """Fit, and keep what came of it as a version."""
+    application: Application, asked: AdaptationRequest, request: Request, looked_at: datetime
+) -> ModelVersion:
+    """Fit, and keep what came of it as a version, with anchors for the memory of corrections beside it."""
     made = await application.host.adapt_model(asked, request)
     if made is None:
         raise ModelError(f"no plugin of tenant {request.tenant!r} adapts models of the task {asked.task!r}")
-    await add_version(
-        application.database,
+    folder = Path(made.folder)
+    if not await asyncio.to_thread(lambda: any(path.is_file() for path in folder.rglob("*"))):
+        raise ModelError(
+            f"the plugin that adapts {asked.task!r} says that the model is in {folder}: there are no files"
+        )
+    task = application.host.tasks.get(asked.task)
+    anchors = anchors_of(asked.examples)
+    if anchors and (task is None or gives_one_label(task.learner())):
+        vectors = await application.models.encode_texts(request.tenant, [one.text for one in anchors])
+        await asyncio.to_thread(save_anchors, folder, vectors, [one.label or "" for one in anchors])
+    return await application.models.registry.add(
         request.tenant,
-        task=asked.task,
-        version_id=version_id,
-        artefact=made.folder,
-        sha256=await asyncio.to_thread(folder_sum, Path(made.folder)),
+        asked.task,
+        folder,
         base_hash=(await application.encoder.ready()).hash,
         data_fingerprint=fingerprint_of(asked.examples),
-        code_version=__version__,
-        settings={"run": asked.run_id},
+        settings={"origin": "run", "run": asked.run_id, "learned_until": looked_at.isoformat()},
         seed=asked.seed,
         metrics=made.metrics,
         parent_id=asked.base_version,
     )
-    return made
 
 
-async def _evaluate(
-    application: Application, asked: AdaptationRequest, made: Adaptation, request: Request, version_id: str
-) -> None:
-    """Score the candidate on the examples that no training saw; without any there is nothing to say."""
-    kept_back = await list_examples(application.database, request.tenant, asked.task, held_back=True)
+async def _evaluate(application: Application, version: ModelVersion, request: Request) -> None:
+    """Score the candidate, as it is stored, on the examples that no training saw; without any there is nothing to say."""
+    kept_back = await list_examples(application.database, request.tenant, version.task, held_back=True)
     if not kept_back:
         return
+    folder = str(await application.models.registry.files(version))
     scored = await application.host.evaluate_model(
-        EvaluationRequest(task=asked.task, folder=made.folder, examples=tuple(kept_back)), request
+        EvaluationRequest(task=version.task, folder=folder, examples=tuple(kept_back)), request
     )
     if scored is not None:
-        await add_evaluation(application.database, request.tenant, version_id, data="held_back", evaluation=scored)
+        await add_evaluation(application.database, request.tenant, version.id, data="held_back", evaluation=scored)

@@ -17,11 +17,12 @@ import numpy as np
 
 from rejoinder.errors import InvalidInputError, ModelNotReadyError
 from rejoinder.learning.holdback import DEFAULT_EVERY, held_back
-from rejoinder.models.learner import Prediction
+from rejoinder.learning.memory import turn_of
+from rejoinder.models.learner import Prediction, need_vectors
 from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -64,6 +65,10 @@ class InstantLearner:
         correction_weight: weight of a correction in the head, > 0.
         oos_label: the label that means "none of the labels"; a match with it is not accepted.
 
+    Raises:
+        InvalidInputError: `correction_weight` is out of range.
+        ModelError: the learner reads something else than vectors.
+
     Writers wait for one another; `predict` never waits, and sees the state before a change or after it.
     """
 
@@ -80,6 +85,7 @@ class InstantLearner:
         """Combine the two; see the class for arguments."""
         if correction_weight <= 0:
             raise InvalidInputError(f"correction_weight must be > 0, came as {correction_weight}")
+        need_vectors(learner, "learning at once")
         self.memory = memory
         self.task = task
         self._learner = learner
@@ -101,26 +107,28 @@ class InstantLearner:
             old, self._learner = self._learner, learner
         return old
 
-    def predict(self, text: str, vector: Floats) -> Prediction:
+    def predict(self, text: str, vector: Floats, *, adapted: Floats | None = None) -> Prediction:
         """Predict one text; `Prediction.source` says who decided.
 
         Args:
             text: what was said.
             vector: (dim,) float32 of the base encoder, L2-normalised.
+            adapted: (dim,) float32 that the head reads, where it has an adapter; None: the same.
 
         Raises:
             ModelNotReadyError: the head knows nothing yet and nothing remembered fits.
         """
-        match = self.memory.match(text, vector)
         try:
-            head = self._learner.predict_batch([text], vector[None])[0]
+            head = self._learner.predict_batch([text], (vector if adapted is None else adapted)[None])[0]
         except ModelNotReadyError:
+            match, _ = self.memory.recall(text, vector)
             if match is None:
                 raise
             return self._remembered(match, None)
-        rejected = self.memory.rejected(text, vector)
+        match, rejected = self.memory.recall(text, vector, least=head.confidence)
         if rejected:
             head = _without(head, rejected)
+            match, _ = self.memory.recall(text, vector, least=head.confidence)
         if match is not None and match.label not in rejected and self._overrules(match, head):
             return self._remembered(match, head)
         return head
@@ -140,7 +148,7 @@ class InstantLearner:
         Returns:
             The id under which `forget` forgets it.
         """
-        return self._learn(text, vector, label, "correction", self._weight * weight, example_id)
+        return self._learn(text, vector, label, "correction", weight, example_id)
 
     def confirm(
         self, text: str, vector: Floats, label: str, *, example_id: str | None = None, weight: float = 1.0
@@ -152,7 +160,42 @@ class InstantLearner:
         self, text: str, vector: Floats, label: str, *, example_id: str | None = None, weight: float = 1.0
     ) -> str:
         """Learn that `text` does not have this label (a thumbs-down): it is not answered again; see `correct`."""
-        return self._learn(text, vector, label, "negative", self._weight * weight, example_id)
+        return self._learn(text, vector, label, "negative", weight, example_id)
+
+    def replay(self, examples: Sequence[Example], vectors: Floats, *, adapted: Floats | None = None) -> None:
+        """Learn many pieces of feedback, in order, as `correct`, `confirm` and `reject` would, with one update of the head.
+
+        Of several about one text the head learns the last, which replaces the others. What counts as the head's mistake is what it said
+        before the first.
+
+        Args:
+            examples: feedback with ids and labels; what weighs nothing is passed over.
+            vectors: (n, dim) float32 of the base encoder, L2-normalised.
+            adapted: (n, dim) float32 that the head reads, where it has an adapter; None: the same.
+
+        Raises:
+            InvalidInputError: a label is missing or a weight is below 0; nothing was learned.
+        """
+        for example in examples:
+            _check(example.label, example.weight)
+        rows = [row for row, example in enumerate(examples) if example.weight > 0]
+        read = np.asarray(vectors if adapted is None else adapted, dtype=np.float32)
+        with self._writing:
+            taught = [row for row in rows if not held_back(examples[row].text, self._every)]
+            corrected = [row for row in taught if examples[row].polarity == "correction"]
+            said = dict(
+                zip(corrected, self._said([examples[row].text for row in corrected], read[corrected]), strict=True)
+            )
+            self.memory.add_many([turn_of(examples[row], vectors[row]) for row in rows])
+            self._lessons |= {
+                examples[row].id: _Lesson(
+                    examples[row].text, not held_back(examples[row].text, self._every), said.get(row)
+                )
+                for row in rows
+            }
+            last = sorted({examples[row].text: row for row in taught}.values())
+            if last:
+                self._learner.update([self._weighed(examples[row]) for row in last], read[last])
 
     def forget(self, example_id: str) -> bool:
         """Forget one example; False when it was unknown.
@@ -178,31 +221,25 @@ class InstantLearner:
     def _learn(
         self, text: str, vector: Floats, label: str, polarity: Polarity, weight: float, example_id: str | None
     ) -> str:
-        if not label:
-            raise InvalidInputError("a label must have at least one character")
-        if weight < 0:
-            raise InvalidInputError(f"weight must be >= 0, came as {weight}")
-        with self._writing:
-            made = example_id or f"{polarity}:{len(self._lessons)}:{text}"[:200]
-            if weight == 0:
-                return made
-            taught = not held_back(text, self._every)
-            row = np.asarray(vector, dtype=np.float32)[None]
-            mistake = self._said(text, row) if taught and polarity == "correction" else None
-            self.memory.add(made, text, vector, label, kind="is_not" if polarity == "negative" else "is")
-            self._lessons[made] = _Lesson(text, taught, mistake)
-            if taught:
-                weight = min(weight, MOST_WEIGHT)
-                example = Example(id=made, task=self.task, text=text, label=label, polarity=polarity, weight=weight)
-                self._learner.update([example], row)
+        _check(label, weight)
+        made = example_id or f"{polarity}:{len(self._lessons)}:{text}"[:200]
+        example = Example(id=made, task=self.task, text=text, label=label, polarity=polarity, weight=weight)
+        self.replay([example], np.asarray(vector, dtype=np.float32)[None])
         return made
 
-    def _said(self, text: str, row: Floats) -> str | None:
-        """What the head says now; None when it knows nothing yet."""
+    def _weighed(self, example: Example) -> Example:
+        """What the head is taught of a piece of feedback: less than full weight where it contradicts, and never too much."""
+        weight = example.weight if example.polarity == "positive" else self._weight * example.weight
+        return replace(example, task=self.task, weight=min(weight, MOST_WEIGHT))
+
+    def _said(self, texts: Sequence[str], rows: Floats) -> list[str | None]:
+        """What the head says now of each text; None while it knows nothing yet."""
+        if not texts:
+            return []
         try:
-            return self._learner.predict_batch([text], row)[0].label
+            return [one.label for one in self._learner.predict_batch(texts, rows)]
         except ModelNotReadyError:
-            return None
+            return [None] * len(texts)
 
     def _remembered(self, match: Match, head: Prediction | None) -> Prediction:
         """The memory's answer; the head's ranking follows with what probability is left."""
@@ -232,3 +269,10 @@ def _without(prediction: Prediction, rejected: frozenset[str]) -> Prediction:
     total = sum(share for _, share in left) or 1.0
     ranking = tuple((label, share / max(total, 1e-12)) for label, share in left)
     return replace(prediction, label=ranking[0][0], confidence=ranking[0][1], ranking=ranking)
+
+
+def _check(label: str | None, weight: float) -> None:
+    if not label:
+        raise InvalidInputError("a label must have at least one character")
+    if weight < 0:
+        raise InvalidInputError(f"weight must be >= 0, came as {weight}")

@@ -1,7 +1,13 @@
 """Every tenant's live models: loaded when first needed, taught at once by feedback, rebuilt from the store after a restart.
 
-A tenant's models start from its seed examples (fitted once and kept as a model version) and all that people taught since, replayed
-in order. So what was acknowledged survives a crash, and two processes over one store come to the same models.
+A tenant's models start from the version that is live (where there is none, one is fitted on the seed examples and kept) and all that
+people taught since, replayed in order. So what was acknowledged survives a crash, and two processes over one store come to the same
+models.
+
+A task in the background asks the store every half `sync_s` which versions are live, in one small query for all loaded tenants. Another
+version than the one in memory is loaded beside it, taught what people taught, and swapped in: with `sync_s` at one second, every turn
+that begins two seconds after a promotion uses the new version, in whichever process it was promoted. A turn keeps to the versions that it
+began with, and never waits for a load. What other processes were taught is fetched in the same way, for tenants that are in use.
 """
 
 from __future__ import annotations
@@ -9,40 +15,59 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rejoinder.context import Clock, NoModels, Request, utc_now
-from rejoinder.errors import EncoderBusyError, ModelNotReadyError
+from rejoinder.errors import (
+    EncoderBusyError,
+    InvalidInputError,
+    ModelError,
+    ModelNotReadyError,
+    NotFoundError,
+    RejoinderError,
+)
 from rejoinder.host import Host
+from rejoinder.learning.direct import DirectLearner
+from rejoinder.learning.encodings import Reader, check_other, tells, text_for, texts_of
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import InstantLearner
-from rejoinder.learning.memory import CorrectionMemory, Kind, Match
-from rejoinder.learning.versions import Fitted, ModelFolder
+from rejoinder.learning.memory import CorrectionMemory, Match, MemoryTurn, turn_of
+from rejoinder.learning.versions import Fitted, Registry
 from rejoinder.locks import KeyedLocks
+from rejoinder.models.adapters.cache import AdapterCache
 from rejoinder.models.encoding.service import EncoderService, TextEncoder
+from rejoinder.models.learner import gives_one_label, reads_of
 from rejoinder.payloads import Caller, Example, Utterance
 from rejoinder.store.database import Database
 from rejoinder.store.examples import count_examples, list_examples
+from rejoinder.store.models import live_version, live_versions
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
+    from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.learner import FloatArray, Learner, Prediction
+    from rejoinder.store.tables import ModelVersion
 
 IMPORTED = "import"
 """Source of examples that were loaded in bulk: a model is fitted on them, they are not replayed one by one."""
 
-_ENCODE_CHUNK = 64
 _SYSTEM = Caller(id="system", role="admin")
 _LATE = timedelta(seconds=10)
 """How much later than its moment an example of another process may become visible."""
+
+_IN_USE_S = 30.0
+"""A tenant that nobody asked for in so long is not kept up to date with what was taught elsewhere: its next request sees to that."""
+
+_SHORTEST_LOOK_S = 0.05
+_RETRY_S = 60.0
+"""A live version that could not be loaded is tried again after this time."""
 
 _logger = logging.getLogger("rejoinder.learning")
 
@@ -62,90 +87,168 @@ class Profile(Protocol):
 class Profiles(Protocol):
     """Knows the tenants' profiles."""
 
-    async def resolved(self, tenant: str) -> Profile:
-        """Return a tenant's profile; NotFoundError when there is no such tenant."""
+    async def served(self, tenant: str) -> Profile:
+        """Return a tenant's profile; NotFoundError when there is no such tenant, or it is disabled."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class _LiveTask:
-    """One task of one tenant: the memory of corrections, and the head with the version that it started from, if there is one."""
+    """One task of one tenant: the memory of corrections, and the head with the version that it started from, if there is one.
+
+    The head is in `instant` where it gives one label of one text, else in `direct`. Where the version has an adapter, named by its key
+    in the cache, the head reads adapted vectors or states; the memory never does.
+    """
 
     memory: CorrectionMemory
     instant: InstantLearner | None = None
+    direct: DirectLearner | None = None
     version: str = "memory"
+    version_id: str = ""
+    adapter: str | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.version}+{len(self.memory)}" if len(self.memory) else self.version
+        """The version, and how much was learned on top of it."""
+        taught = len(self.memory) if self.direct is None else len(self.direct)
+        return f"{self.version}+{taught}" if taught else self.version
 
-    def learn(self, example: Example, vector: FloatArray) -> None:
-        label = example.label or ""
+    @property
+    def learner(self) -> Learner | None:
+        """The head."""
+        if self.direct is not None:
+            return self.direct.learner
+        return None if self.instant is None else self.instant.learner
+
+    @property
+    def encoded(self) -> set[str | None]:
+        """By which adapters (None: the base) it wants the vectors of a text."""
+        if self.direct is None:
+            return {None, self.adapter}
+        of_head = set() if reads_of(self.direct.learner) == "tokens" else {self.adapter}
+        return of_head | {None} if len(self.memory) else of_head
+
+    def learn(self, examples: Sequence[Example], vectors: FloatArray, adapted: FloatArray | None) -> None:
+        """Take in feedback with labels, in order."""
         if self.instant is None:
-            kind: Kind = "is_not" if example.polarity == "negative" else "is"
-            self.memory.add(example.id, example.text, vector, label, kind=kind)
-        elif example.polarity == "negative":
-            self.instant.reject(example.text, vector, label, example_id=example.id, weight=example.weight)
-        elif example.polarity == "correction":
-            self.instant.correct(example.text, vector, label, example_id=example.id, weight=example.weight)
+            self.memory.add_many([turn_of(*pair) for pair in zip(examples, vectors, strict=True)])
         else:
-            self.instant.confirm(example.text, vector, label, example_id=example.id, weight=example.weight)
+            self.instant.replay(examples, vectors, adapted=adapted)
 
 
 @dataclass(slots=True)
 class _LiveTenant:
-    """One tenant's tasks; `known` are the ids of replayed examples, `synced_at` when the store was last looked at."""
+    """One tenant's tasks, in a mapping that is replaced and never changed.
+
+    `known` are the ids of replayed examples, `synced_at` when the store was last looked at, `used_at` when somebody last asked for it;
+    `refused` are live versions by task that could not be loaded, and when to try again.
+    """
 
     profile: Profile
     request: Request
-    tasks: dict[str, _LiveTask] = field(default_factory=dict)
+    tasks: Mapping[str, _LiveTask] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     newest: datetime | None = None
     synced_at: float = 0.0
+    used_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    swapping: set[str] = field(default_factory=set)
+    refused: dict[str, tuple[str, float]] = field(default_factory=dict)
 
 
 class RequestModels:
     """A tenant's models as one request sees them; `rejoinder.context.Models` says what its methods promise."""
 
-    __slots__ = ("_encoder", "_started", "_tasks", "_tenant", "busy", "versions")
+    __slots__ = ("_adapters", "_encoder", "_started", "_tasks", "_tenant", "busy", "versions")
 
-    def __init__(self, tenant: str, tasks: Mapping[str, _LiveTask], encoder: EncoderService) -> None:
+    def __init__(
+        self, tenant: str, tasks: Mapping[str, _LiveTask], encoder: EncoderService, adapters: AdapterCache
+    ) -> None:
         self._tenant = tenant
         self._tasks = tasks
         self._encoder = encoder
-        self._started: dict[str, asyncio.Task[FloatArray]] = {}
+        self._adapters = adapters
+        self._started: dict[tuple[str, str | None], asyncio.Task[FloatArray]] = {}
         self.busy: EncoderBusyError | None = None
         self.versions: dict[str, str] = {}
 
     def prefetch(self, text: str) -> None:
         """Start to encode a text that will be asked for, beside whatever comes before that."""
-        if self._tasks and text not in self._started:
-            task = asyncio.get_running_loop().create_task(self._encoder.encode(text, scope=self._tenant))
-            task.add_done_callback(_take_note)
-            self._started[text] = task
+        if not self._tasks:
+            return
+        for adapter in set().union(*(live.encoded for live in self._tasks.values())):
+            if (text, adapter) not in self._started:
+                task = asyncio.get_running_loop().create_task(self._encoded(text, adapter))
+                task.add_done_callback(_take_note)
+                self._started[text, adapter] = task
 
     async def encode(self, text: str) -> FloatArray:
         """Return the base encoder's vector of a text."""
-        started = self._started.get(text)
+        return await self._vector(text, None)
+
+    async def _vector(self, text: str, adapter: str | None) -> FloatArray:
+        started = self._started.get((text, adapter))
         try:
             if started is not None:
                 return await asyncio.shield(started)
-            return await self._encoder.encode(text, scope=self._tenant)
+            return await self._encoded(text, adapter)
         except EncoderBusyError as error:
             self.busy = error
             raise
 
-    async def predict(self, task: str, text: str) -> Prediction | None:
+    async def _encoded(self, text: str, adapter: str | None) -> FloatArray:
+        if adapter is None:
+            return await self._encoder.encode(text, scope=self._tenant)
+        async with self._adapters.use(adapter) as loaded:
+            return await self._encoder.encode(text, scope=self._tenant, adapter=loaded)
+
+    async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
         """Return what the tenant's model says, corrections included."""
         live = self._tasks.get(task)
-        if live is None or live.instant is None:
+        if live is None or live.learner is None:
             return None
-        vector = await self.encode(text)
-        self.versions[task] = live.name
+        check_other(task, live.learner, other)
         try:
-            return live.instant.predict(text, vector)
+            if live.direct is not None:
+                return await self._predict_directly(task, live, live.direct, text, other)
+            vector = await self.encode(text)
+            adapted = None if live.adapter is None else await self._vector(text, live.adapter)
+            self.versions[task] = live.name
+            return None if live.instant is None else live.instant.predict(text, vector, adapted=adapted)
         except ModelNotReadyError:
             return None
+
+    async def _predict_directly(
+        self, task: str, live: _LiveTask, direct: DirectLearner, text: str, other: str | None
+    ) -> Prediction:
+        asked = text_for(direct.learner, text, other)
+        said = direct.repeated(asked)
+        if said is None:
+            try:
+                async with self._adapter(live.adapter) as adapter:
+                    reader = Reader(self._encoder, self._tenant, adapter, patient=False)
+                    inputs = await reader.read(direct.learner, [asked])
+            except EncoderBusyError as error:
+                self.busy = error
+                raise
+            said = await asyncio.to_thread(direct.predict, asked, inputs)
+        self.versions[task] = live.name
+        return said
+
+    @asynccontextmanager
+    async def _adapter(self, key: str | None) -> AsyncIterator[Adapter | None]:
+        if key is None:
+            yield None
+            return
+        async with self._adapters.use(key) as loaded:
+            yield loaded
+
+    async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
+        """Return what a learner reads of examples."""
+        return await Reader(self._encoder, self._tenant, adapter).read(learner, texts_of(learner, examples))
+
+    async def base_encoder(self) -> TextEncoder:
+        """Return the frozen base encoder."""
+        return await self._encoder.ready()
 
     async def recall(self, task: str, text: str) -> Match | None:
         """Return the remembered correction that a text falls under."""
@@ -161,11 +264,13 @@ class LiveModels:
 
     Args:
         profiles: tells a tenant's plugins and settings.
-        data_dir: fitted models are kept below it.
+        registry: gives and keeps model versions.
         seed: of all chance in training.
         hold_back_every: about one text in so many is kept from all models; 0 keeps none.
         max_tenants: tenants whose models are kept loaded, >= 1; the least recently used go first.
-        sync_s: seconds after which the store is asked for what other processes learned, >= 0.
+        adapter_bytes: memory for adapters of all tenants; see `AdapterCache`.
+        sync_s: seconds, >= 0, after which what other processes learned is known here when a tenant is in use, and twice which is the
+            most that a promotion by another process takes to be served here.
     """
 
     def __init__(
@@ -175,10 +280,11 @@ class LiveModels:
         encoder: EncoderService,
         profiles: Profiles,
         *,
-        data_dir: Path,
+        registry: Registry,
         seed: int = 0,
         hold_back_every: int = 10,
         max_tenants: int = 1000,
+        adapter_bytes: int = 256 << 20,
         sync_s: float = 1.0,
         clock: Clock = utc_now,
     ) -> None:
@@ -186,13 +292,16 @@ class LiveModels:
         self._host = host
         self._encoder = encoder
         self._profiles = profiles
-        self._folder = ModelFolder(database, data_dir / "models")
+        self.registry = registry
+        self._adapters = AdapterCache(registry.load_adapter, budget_bytes=adapter_bytes)
         self._seed = seed
         self._max_tenants = max_tenants
         self._sync_s = sync_s
         self._clock = clock
         self._tenants: OrderedDict[str, _LiveTenant] = OrderedDict()
         self._loading = KeyedLocks()
+        self._watcher: asyncio.Task[None] | None = None
+        self._swaps: set[asyncio.Task[None]] = set()
         self.hold_back_every = hold_back_every
 
     async def request_for(
@@ -212,10 +321,13 @@ class LiveModels:
             NotFoundError: there is no such tenant, or it is disabled.
         """
         live = await self._live(tenant)
+        adapters = [task.adapter for task in live.tasks.values() if task.adapter is not None]
+        if adapters:  # whoever opens a conversation finds them at hand at the first message
+            self._adapters.prefetch(adapters)
         return replace(
             live.request,
             caller=caller,
-            models=RequestModels(tenant, live.tasks, self._encoder),
+            models=RequestModels(tenant, live.tasks, self._encoder, self._adapters),
             session_id=session_id,
             history=history,
             deadline=time.monotonic() + 30.0 if deadline is None else deadline,
@@ -234,15 +346,49 @@ class LiveModels:
     async def labels(self, tenant: str, task: str) -> frozenset[str]:
         """Return the labels that the tenant's model of a task knows; none where it says nothing of them."""
         live = (await self._live(tenant)).tasks.get(task)
-        known = () if live is None or live.instant is None else getattr(live.instant.learner, "labels", ())
+        known = () if live is None or live.learner is None else getattr(live.learner, "labels", ())
         return frozenset(known)
 
     async def refit(self, tenant: str) -> None:
-        """Fit the tenant's models anew on all base examples; the old ones serve until then."""
+        """Fit the tenant's models anew on all base examples, where they were not promoted by somebody; the old ones serve until then.
+
+        What was imported since a promoted one was fitted is added to it.
+        """
         live = await self._live(tenant)
         async with live.lock:
-            fresh = await self._loaded(tenant, await self._profiles.resolved(tenant))
+            fresh = await self._loaded(tenant, await self._profiles.served(tenant))
             live.tasks, live.known, live.newest = fresh.tasks, fresh.known, fresh.newest
+
+    async def promote(self, tenant: str, version_id: str) -> ModelVersion:
+        """Make a version live, here at once and in other processes within twice `sync_s`; raises as `Registry.promote`."""
+        promoted = await self.registry.promote(tenant, version_id)
+        await self._look()
+        return promoted
+
+    async def roll_back(self, tenant: str, task: str) -> tuple[ModelVersion, ModelVersion]:
+        """Go back to the version that was live before, as fast as `promote`; returns and raises as `Registry.roll_back`."""
+        both = await self.registry.roll_back(tenant, task)
+        await self._look()
+        return both
+
+    async def encode_texts(self, tenant: str, texts: Sequence[str], *, adapter: str | None = None) -> FloatArray:
+        """Return the encoder's vectors of many texts, (n, dim) float32, chunk by chunk, waiting while turns fill its queue.
+
+        Args:
+            adapter: `Fitted.adapter` of a model whose head will read them; None: vectors of the base.
+        """
+        if adapter is not None:
+            async with self._adapters.use(adapter) as loaded:
+                return await Reader(self._encoder, tenant, loaded).vectors(texts)
+        return await Reader(self._encoder, tenant).vectors(texts)
+
+    async def _read(self, tenant: str, learner: Learner, adapter: str | None, examples: Sequence[Example]) -> Any:
+        """Return what a learner reads of examples."""
+        texts = texts_of(learner, examples)
+        if adapter is None:
+            return await Reader(self._encoder, tenant).read(learner, texts)
+        async with self._adapters.use(adapter) as loaded:
+            return await Reader(self._encoder, tenant, loaded).read(learner, texts)
 
     async def forget_tenant(self, tenant: str) -> None:
         """Drop a tenant's models from memory, e.g. when it is disabled."""
@@ -250,13 +396,25 @@ class LiveModels:
         if live is not None:
             await self._host.tenant_disabled(live.request)
 
+    async def close(self) -> None:
+        """End what runs in the background; adapters are not at hand any more."""
+        ended = [*self._swaps, *(() if self._watcher is None else (self._watcher,))]
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
+        await asyncio.to_thread(self._adapters.close)
+
     @property
     def loaded_tenants(self) -> tuple[str, ...]:
         """The tenants whose models are in memory, the least recently used first."""
         return tuple(self._tenants)
 
     async def _live(self, tenant: str) -> _LiveTenant:
-        profile = await self._profiles.resolved(tenant)
+        try:
+            profile = await self._profiles.served(tenant)
+        except NotFoundError:
+            await self.forget_tenant(tenant)
+            raise
         live = self._tenants.get(tenant)
         if live is None or live.profile is not profile:
             async with self._loading.hold(tenant):
@@ -267,13 +425,16 @@ class LiveModels:
                     lost = before.profile.plugins - profile.plugins if before is not None else frozenset()
                     if before is not None and lost:
                         await self._host.tenant_disabled(before.request, lost)
-                    models = RequestModels(tenant, live.tasks, self._encoder)
+                    models = RequestModels(tenant, live.tasks, self._encoder, self._adapters)
                     await self._host.tenant_enabled(replace(live.request, models=models))
             while len(self._tenants) > self._max_tenants:
                 await self.forget_tenant(next(iter(self._tenants)))
         if tenant in self._tenants:  # else dropped meanwhile, where more are wanted at once than may be loaded
             self._tenants.move_to_end(tenant)
-        if time.monotonic() - live.synced_at > self._sync_s and not live.lock.locked():
+        live.used_at = time.monotonic()
+        self._watch()
+        # The task in the background sees to it once in `sync_s`, unless nobody asked for long.
+        if live.used_at - live.synced_at > 2 * self._sync_s and not live.lock.locked():
             await self._catch_up(tenant, live)
         return live
 
@@ -290,40 +451,89 @@ class LiveModels:
         )
         live = _LiveTenant(profile, request)
         seeds = await self._host.seed_examples(request)
-        encoder = await self._encoder.ready()
         for name, task in self._host.tasks.items():
             if self._host.owner_of_task(name) in profile.plugins:
                 base = [example for example in seeds if example.task == name]
-                live.tasks[name] = await self._with_head(tenant, name, task.learner, base, encoder)
+                made = await self._with_head(tenant, name, task.learner, base)
+                if made is not None:
+                    live.tasks = {**live.tasks, name: made}
         await self._catch_up(tenant, live)
         _logger.info("models of tenant %s loaded in %.2f s", tenant, time.perf_counter() - started)
         return live
 
     async def _with_head(
-        self, tenant: str, name: str, factory: Callable[[], Learner], seeds: list[Example], encoder: TextEncoder
+        self, tenant: str, name: str, factory: Callable[[], Learner], seeds: list[Example]
+    ) -> _LiveTask | None:
+        """Return a task with the head that is live, or one fitted on its base examples; those kept back go to the memory only.
+
+        None: it is of those in `direct`, and cannot be fitted or used here. The log says why, and the tenant's other tasks are served.
+        """
+        encoder = await self._encoder.ready()
+        imported, kept_back = await self._imported(tenant, name)
+        learner = factory()
+        try:
+            fitted = await self.registry.fitted(
+                tenant,
+                name,
+                lambda: learner,
+                [*seeds, *imported],
+                partial(self._read, tenant, learner, None),
+                base_hash=encoder.hash,
+                seed=self._seed,
+                encoder=encoder,
+            )
+            return await self._with_memory(tenant, name, fitted, imported, kept_back)
+        except (ModelError, InvalidInputError) as error:
+            if gives_one_label(learner):
+                raise
+            _logger.warning("task %s of tenant %s has no model: %s", name, tenant, error)
+            return None
+
+    async def _with_memory(
+        self, tenant: str, name: str, fitted: Fitted, imported: Sequence[Example], kept_back: Sequence[Example]
     ) -> _LiveTask:
-        """Return a task with a head fitted on its base examples; those kept back go to the memory only."""
+        """Return a task with this head: with what was imported since it was fitted, and a memory of what was kept back."""
+        encoder = await self._encoder.ready()
+        memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
+        learner = fitted.learner
+        make = partial(
+            _LiveTask,
+            memory,
+            version=fitted.version or "memory",
+            version_id=fitted.version_id,
+            adapter=fitted.adapter,
+        )
+        until = fitted.learned_until
+        later = [one for one in imported if until is not None and one.at is not None and one.at > until]
+        if later:
+            inputs = await self._read(tenant, learner, fitted.adapter, later)
+            await asyncio.to_thread(learner.update, later, inputs)
+        if not gives_one_label(learner):
+            direct = DirectLearner(learner, task=name, hold_back_every=self.hold_back_every)
+            direct.remember(kept_back)
+            return make(direct=direct)
+        vectors = await self.encode_texts(tenant, [example.text for example in kept_back])
+        await asyncio.to_thread(_remember, memory, fitted, kept_back, vectors)
+        instant = InstantLearner(learner, memory, task=name, hold_back_every=self.hold_back_every)
+        return make(instant=instant)
+
+    async def _imported(self, tenant: str, name: str) -> tuple[list[Example], list[Example]]:
+        """Return a task's imported examples: those that a head may be fitted on, and those that are kept back."""
         stored = await list_examples(self._database, tenant, name)
-        imported = [example for example in stored if example.source == IMPORTED and example.label]
+        learner = self._host.tasks[name].learner()
+        imported = [example for example in stored if example.source == IMPORTED and tells(learner, example)]
         kept_back = [example for example in imported if held_back(example.text, self.hold_back_every)]
         kept_ids = {example.id for example in kept_back}
-        base = [*seeds, *(example for example in imported if example.id not in kept_ids)]
-        fitted = await self._folder.fitted(
-            tenant, name, factory, base, partial(self._encode, tenant), base_hash=encoder.hash, seed=self._seed
-        )
-        memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
-        vectors = await self._encode(tenant, [example.text for example in kept_back])
-        await asyncio.to_thread(_remember, memory, fitted, kept_back, vectors)
-        instant = InstantLearner(fitted.learner, memory, task=name, hold_back_every=self.hold_back_every)
-        return _LiveTask(memory, instant, fitted.version or "memory")
+        return [example for example in imported if example.id not in kept_ids], kept_back
 
     async def _catch_up(self, tenant: str, live: _LiveTenant) -> None:
         """Learn what was stored since the last look, by this process or another."""
         async with live.lock:
             live.synced_at = time.monotonic()
             looked_at = self._clock()
-            after = None if live.newest is None else (live.newest - _LATE, "")
-            for task in await count_examples(self._database, tenant):
+            since = None if live.newest is None else live.newest - _LATE
+            after = None if since is None else (since, "")
+            for task in await count_examples(self._database, tenant, since=since):
                 taught = await list_examples(self._database, tenant, task, after=after)
                 await self._replay(tenant, live, [one for one in taught if one.source != IMPORTED])
             if live.newest is None or live.newest < looked_at:
@@ -331,35 +541,154 @@ class LiveModels:
 
     async def _replay(self, tenant: str, live: _LiveTenant, examples: Sequence[Example]) -> None:
         """Take in examples that are not known yet, in order; the tenant's lock is held."""
-        fresh = [example for example in examples if example.id not in live.known and example.label]
+        learners = {name: task.learner for name, task in live.tasks.items()}
+        fresh: dict[str, list[Example]] = {}
+        for example in examples:
+            if example.id not in live.known and tells(learners.get(example.task), example):
+                fresh.setdefault(example.task, []).append(example)
         if not fresh:
             return
-        vectors = await self._encode(tenant, [example.text for example in fresh])
-        encoder = await self._encoder.ready()
-        for example in fresh:
-            if example.task not in live.tasks:
-                memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
-                live.tasks[example.task] = _LiveTask(memory)
-        await asyncio.to_thread(_learn_all, live.tasks, fresh, vectors)
-        for example in fresh:
-            live.known.add(example.id)
-            if example.at is not None and (live.newest is None or example.at > live.newest):
-                live.newest = example.at
+        try:
+            encoder = await self._encoder.ready()
+        except ModelError as error:
+            if live.tasks:
+                raise
+            _logger.warning("what people taught tenant %s is stored, but not used: %s", tenant, error)
+            return
+        strange = fresh.keys() - live.tasks.keys()
+        if strange:
+            memories = {name: CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim) for name in strange}
+            live.tasks = {**live.tasks, **{name: _LiveTask(memory) for name, memory in memories.items()}}
+        for name, mine in fresh.items():
+            await self._take_in(tenant, live.tasks[name], mine)
+            live.known |= {example.id for example in mine}
+        moments = [one.at for mine in fresh.values() for one in mine if one.at is not None]
+        live.newest = max([*moments, *(() if live.newest is None else (live.newest,))], default=None)
 
-    async def _encode(self, tenant: str, texts: Sequence[str]) -> FloatArray:
-        """Return the vectors of many texts, chunk by chunk, waiting while turns fill the encoder's queue."""
+    async def _take_in(self, tenant: str, task: _LiveTask, examples: Sequence[Example]) -> None:
+        """Let one task learn."""
+        direct = task.direct
+        if direct is None:
+            texts = [example.text for example in examples]
+            vectors = await self.encode_texts(tenant, texts)
+            adapted = None
+            if task.adapter is not None:
+                adapted = await self.encode_texts(tenant, texts, adapter=task.adapter)
+            await asyncio.to_thread(task.learn, examples, vectors, adapted)
+            return
+        labelled = [example for example in examples if example.label and example.other is None]
+        vectors = await self.encode_texts(tenant, [example.text for example in labelled])
+        inputs = await self._read(tenant, direct.learner, task.adapter, examples)
+        await asyncio.to_thread(direct.replay, examples, inputs)
+        await asyncio.to_thread(task.memory.add_many, [turn_of(*pair) for pair in zip(labelled, vectors, strict=True)])
+
+    # --- in the background -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """See to it that the task in the background runs, in this event loop."""
+        if self._watcher is None or self._watcher.done():
+            every = max(self._sync_s / 2, _SHORTEST_LOOK_S)
+            self._watcher = asyncio.create_task(_look_often(weakref.ref(self), every), name="rejoinder-live-models")
+
+    async def _look(self) -> None:
+        """Start to swap in whatever versions are live and not in memory, and keep tenants in use up to date."""
+        loaded = dict(self._tenants)
+        now = await live_versions(self._database, loaded.keys())
+        for tenant, live in loaded.items():
+            for name, task in live.tasks.items():
+                wanted = now.get((tenant, name))
+                if wanted in (None, task.version_id) or task.learner is None or name in live.swapping:
+                    continue
+                if live.lock.locked():  # perhaps by what will bring this very version
+                    continue
+                refused, until = live.refused.get(name, ("", 0.0))
+                if wanted != refused or time.monotonic() >= until:
+                    self._start_swap(tenant, live, name)
+        for tenant, live in loaded.items():
+            since = time.monotonic()
+            if since - live.used_at < _IN_USE_S and since - live.synced_at >= self._sync_s and not live.lock.locked():
+                await self._catch_up(tenant, live)
+
+    def _start_swap(self, tenant: str, live: _LiveTenant, name: str) -> None:
+        live.swapping.add(name)
+        swap = asyncio.create_task(self._swap(tenant, live, name), name=f"rejoinder-swap-{tenant}-{name}")
+        self._swaps.add(swap)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            live.swapping.discard(name)
+            self._swaps.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _logger.warning("the new model of %s of tenant %s is not served yet: %s", name, tenant, error)
+
+        swap.add_done_callback(ended)
+
+    async def _swap(self, tenant: str, live: _LiveTenant, name: str) -> None:
+        """Load the live version beside the one that serves, teach it what people taught, and put it in its place."""
+        started = time.perf_counter()
+        version = await live_version(self._database, tenant, name)
+        before = live.tasks[name]
+        if version is None or version.id == before.version_id:
+            return
         encoder = await self._encoder.ready()
-        rows = [np.zeros((0, encoder.dim), dtype=np.float32)]
-        for start in range(0, len(texts), _ENCODE_CHUNK):
-            chunk = texts[start : start + _ENCODE_CHUNK]
-            while True:
-                try:
-                    rows.append(await self._encoder.encode_many(chunk, scope=tenant))
-                except EncoderBusyError as error:
-                    await asyncio.sleep(error.retry_after_s)
-                else:
-                    break
-        return np.concatenate(rows)
+        try:
+            kind = type(self._host.tasks[name].learner())
+            fitted = await self.registry.load(version, kind, base_hash=encoder.hash, encoder=encoder)
+            if fitted.adapter is not None:
+                await self.encode_texts(tenant, ["does this adapter fit the encoder?"], adapter=fitted.adapter)
+        except ModelError as error:
+            live.refused[name] = (version.id, time.monotonic() + _RETRY_S)
+            _logger.warning(
+                "model %s of tenant %s cannot be used, and %s serves on: %s",
+                version.id,
+                tenant,
+                before.version_id or before.version,
+                error,
+            )
+            return
+        made = await self._with_memory(tenant, name, fitted, *await self._imported(tenant, name))
+        beside = _LiveTenant(live.profile, live.request, {name: made})
+        await self._teach(tenant, beside, name)
+        async with live.lock:
+            if self._tenants.get(tenant) is not live or live.tasks[name] is not before:
+                return  # dropped, loaded anew or fitted anew meanwhile: the next look begins again where need be
+            await self._teach(tenant, beside, name)  # what was taught meanwhile
+            live.tasks = {**live.tasks, name: made}
+            live.known |= beside.known
+        live.refused.pop(name, None)
+        if before.adapter not in (None, made.adapter):
+            self._adapters.forget(before.adapter)
+        _logger.info(
+            "model %s of tenant %s serves after %.2f s in place of %s",
+            version.id,
+            tenant,
+            time.perf_counter() - started,
+            before.version_id or before.version,
+        )
+
+    async def _teach(self, tenant: str, beside: _LiveTenant, name: str) -> None:
+        """Teach a task all feedback that it does not know."""
+        after = None if beside.newest is None else (beside.newest - _LATE, "")
+        taught = await list_examples(self._database, tenant, name, after=after)
+        await self._replay(tenant, beside, [one for one in taught if one.source != IMPORTED])
+
+
+async def _look_often(models: weakref.ref[LiveModels], every_s: float) -> None:
+    """Let live models look at the store as long as anybody has them."""
+    failed = False
+    while True:
+        await asyncio.sleep(every_s)
+        live = models()
+        if live is None:
+            return
+        try:
+            await live._look()
+            failed = False
+        except RejoinderError as error:
+            _logger.log(logging.DEBUG if failed else logging.WARNING, "models are not kept up to date: %s", error)
+            failed = True
+        except Exception:  # the next look may go well
+            _logger.exception("models are not kept up to date")
+        del live
 
 
 def _take_note(task: asyncio.Task[FloatArray]) -> None:
@@ -371,10 +700,9 @@ def _take_note(task: asyncio.Task[FloatArray]) -> None:
 def _remember(memory: CorrectionMemory, fitted: Fitted, kept_back: Sequence[Example], vectors: FloatArray) -> None:
     if fitted.anchor_labels:
         memory.observe(fitted.anchors, fitted.anchor_labels)
-    for example, vector in zip(kept_back, vectors, strict=True):
-        memory.add(example.id, example.text, vector, example.label or "")
-
-
-def _learn_all(tasks: Mapping[str, _LiveTask], examples: Sequence[Example], vectors: FloatArray) -> None:
-    for example, vector in zip(examples, vectors, strict=True):
-        tasks[example.task].learn(example, vector)
+    memory.add_many(
+        [
+            MemoryTurn(id=example.id, text=example.text, vector=vector, label=example.label or "")
+            for example, vector in zip(kept_back, vectors, strict=True)
+        ]
+    )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rejoinder.payloads import Example
+
     Floats = NDArray[np.float32]
 
 Kind = Literal["is", "is_not"]
@@ -33,6 +35,8 @@ SMALLEST_RADIUS: Final = 0.75
 _MOST_ANCHORS: Final = 2000
 _REJECTION_RADIUS: Final = 0.97
 _FIRST_ROOM: Final = 64
+_BLOCK: Final = 256
+_MANY: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,17 @@ class Match:
     similarity: float
     trust: float
     exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemoryTurn:
+    """One turn for `CorrectionMemory.add_many`; see `CorrectionMemory.add`."""
+
+    id: str
+    text: str
+    vector: Floats
+    label: str
+    kind: Kind = "is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +176,22 @@ class CorrectionMemory:
                 keep[np.flatnonzero(keep)[:surplus]] = False
             self._store(entries, keep, _Entry(example_id, key, label, kind), vector)
 
+    def add_many(self, turns: Sequence[MemoryTurn]) -> None:
+        """Remember many turns as `add` would one after another, in time that grows with their number, not with its square."""
+        if len(turns) < _MANY:
+            for turn in turns:
+                self.add(turn.id, turn.text, turn.vector, turn.label, kind=turn.kind)
+            return
+        self._check(np.stack([turn.vector for turn in turns]), len(turns))
+        with self._lock:
+            many = _Adding(self._known, turns)
+            for number in range(len(turns)):
+                if many.turn(number).kind == "is":
+                    self._learn_from_nearest(many, number)
+                many.add(number, self.capacity)
+            self._curve.fit()
+            self._known = many.known(self.capacity)
+
     def remove(self, example_id: str) -> bool:
         """Forget one example; False when it was not remembered."""
         with self._lock:
@@ -177,20 +208,39 @@ class CorrectionMemory:
         The very same text always matches. Another must be near enough to be trusted, and nearer than any known example that has
         another label.
         """
+        return self.recall(text, vector)[0]
+
+    def rejected(self, text: str, vector: Floats) -> frozenset[str]:
+        """Return the labels that people said a text (or one all but equal to it) is not."""
+        return self.recall(text, vector)[1]
+
+    def recall(self, text: str, vector: Floats, *, least: float = 0.0) -> tuple[Match | None, frozenset[str]]:
+        """Return what `match` and `rejected` say, for the price of one of them: one product with all that is remembered.
+
+        Args:
+            least: the trust in [0, 1] below which a match that is not exact would be of no use, and is not looked for.
+        """
         known = self._known
-        exact = known.exact.get(_key(text))
+        if not known.entries:
+            return None, frozenset()
+        key = _key(text)
+        exact = known.exact.get(key)
+        found = None
         if exact is not None:
-            return Match(id=exact.id, label=exact.label, similarity=1.0, trust=1.0, exact=True)
-        count = len(known.entries)
-        if not count:
-            return None
-        cosines = known.rows[:count] @ vector
+            found = Match(id=exact.id, label=exact.label, similarity=1.0, trust=1.0, exact=True)
+            if not known.rejected:
+                return found, frozenset()
+        cosines = known.rows[: len(known.entries)] @ vector
+        rejected = _rejected(known, key, cosines) if known.rejected else frozenset()
+        return found or self._near(known, vector, cosines, least), rejected
+
+    def _near(self, known: _Known, vector: Floats, cosines: Floats, least: float) -> Match | None:
+        """The nearest remembered turn that says what a text is, if it is trusted and no known example is nearer."""
         best = self._nearest(known.entries, cosines)
         if best is None:
             return None
-        similarity = float(cosines[best])
-        entry, trust = known.entries[best], self._curve.trust(similarity)
-        if similarity < max(self.radius, entry.reach):
+        similarity, entry = float(cosines[best]), known.entries[best]
+        if similarity < max(self.radius, entry.reach) or (trust := self._curve.trust(similarity)) < least:
             return None
         if len(known.anchors):
             rival = int((rivals := known.anchors @ vector).argmax())
@@ -198,25 +248,13 @@ class CorrectionMemory:
                 return None
         return Match(id=entry.id, label=entry.label, similarity=min(1.0, similarity), trust=trust, exact=False)
 
-    def rejected(self, text: str, vector: Floats) -> frozenset[str]:
-        """Return the labels that people said a text (or one all but equal to it) is not."""
-        known = self._known
-        named = known.rejected.get(_key(text), frozenset())
-        if not known.rejected:
-            return named
-        near = np.flatnonzero(known.rows[: len(known.entries)] @ vector >= _REJECTION_RADIUS)
-        confirmed = {known.entries[i].label for i in near if known.entries[i].kind == "is"}
-        return named | {known.entries[i].label for i in near if known.entries[i].kind == "is_not"} - confirmed
-
     @staticmethod
     def _nearest(entries: Sequence[_Entry], cosines: Floats) -> int | None:
         first = int(cosines.argmax())
         if entries[first].kind == "is":
             return first
-        for i in np.argsort(-cosines, kind="stable"):
-            if entries[i].kind == "is":
-                return int(i)
-        return None
+        says_is = np.fromiter((entry.kind == "is" for entry in entries), dtype=np.bool_, count=len(entries))
+        return int(np.where(says_is, cosines, -np.inf).argmax()) if says_is.any() else None
 
     def _learn_from(self, entries: list[_Entry], key: str, vector: Floats, label: str) -> list[_Entry]:
         """Let a new turn teach the trust curve and the reach of the nearest remembered one."""
@@ -232,6 +270,23 @@ class CorrectionMemory:
             entries[best] = replace(entries[best], reach=max(entries[best].reach, min(similarity + 0.01, 0.999)))
         return entries
 
+    def _learn_from_nearest(self, many: _Adding, number: int) -> None:
+        """As `_learn_from`, among the turns of `many` before this one."""
+        found = many.nearest(number)
+        if found is None:
+            return
+        best, similarity = found
+        entry = many.entries[best]
+        if entry.key == _key(many.turn(number).text):
+            return
+        same = entry.label == many.turn(number).label
+        self._curve.learn(np.array([similarity]), np.array([same]), fit=False)
+        if same or similarity < SMALLEST_RADIUS:
+            return
+        self._curve.fit()
+        if similarity >= self.radius:
+            many.entries[best] = replace(entry, reach=max(entry.reach, min(similarity + 0.01, 0.999)))
+
     def _store(self, entries: list[_Entry], keep: NDArray[np.bool_], new: _Entry | None, vector: Floats | None) -> None:
         """Swap in the kept entries and the new one; rows are copied only when something goes or the room is used up."""
         kept = [entry for entry, stays in zip(entries, keep, strict=True) if stays]
@@ -244,18 +299,119 @@ class CorrectionMemory:
         if new is not None and vector is not None:
             rows[count] = vector
             kept.append(new)
-        exact = {entry.key: entry for entry in kept if entry.kind == "is"}
-        rejected: dict[str, frozenset[str]] = {}
-        for entry in kept:
-            if entry.kind == "is_not":
-                rejected[entry.key] = rejected.get(entry.key, frozenset()) | {entry.label}
-        self._known = replace(self._known, entries=tuple(kept), rows=rows, exact=exact, rejected=rejected)
+        self._known = _with_entries(self._known, kept, rows)
 
     def _check(self, vectors: Floats, count: int) -> None:
         if vectors.shape != (count, self.dim):
             raise InvalidInputError(
                 f"vectors of this memory have shape ({count}, {self.dim}), came with {vectors.shape}"
             )
+
+
+def turn_of(example: Example, vector: Floats) -> MemoryTurn:
+    """Return what is remembered of a labelled example."""
+    kind: Kind = "is_not" if example.polarity == "negative" else "is"
+    return MemoryTurn(id=example.id, text=example.text, vector=vector, label=example.label or "", kind=kind)
+
+
+class _Adding:
+    """Turns that are being added: those before in front, a mark for each whether it is still remembered, indices instead of searches."""
+
+    def __init__(self, known: _Known, turns: Sequence[MemoryTurn]) -> None:
+        self._before = known
+        self._turns = turns
+        self._first = len(known.entries)
+        self.entries = list(known.entries)
+        total = self._first + len(turns)
+        self._rows = np.empty((total, known.rows.shape[1]), dtype=np.float32)
+        self._rows[: self._first] = known.rows[: self._first]
+        for number, turn in enumerate(turns):
+            self._rows[self._first + number] = turn.vector
+        self._alive = np.zeros(total, dtype=np.bool_)
+        self._says_is = np.zeros(total, dtype=np.bool_)
+        self._count = 0
+        self._oldest = 0
+        self._by_key: dict[str, list[int]] = {}
+        self._by_id: dict[str, int] = {}
+        self._block = -1
+        self._cosines: Floats = np.zeros((0, 0), dtype=np.float32)
+        for place in range(self._first):
+            self._remember(place)
+
+    def turn(self, number: int) -> MemoryTurn:
+        """The turn to be added."""
+        return self._turns[number]
+
+    def nearest(self, number: int) -> tuple[int, float] | None:
+        """Place and cosine of the nearest remembered turn that says what a text is; None without any."""
+        block, within = divmod(number, _BLOCK)
+        if block != self._block:
+            rows = self._rows[self._first + block * _BLOCK :][:_BLOCK]
+            self._cosines = self._rows[: self._first + block * _BLOCK + len(rows)] @ rows.T
+            self._block = block
+        place = self._first + number
+        seen = np.where(self._alive[:place] & self._says_is[:place], self._cosines[:place, within], -np.inf)
+        if not len(seen) or not np.isfinite(seen.max()):
+            return None
+        best = int(seen.argmax())
+        return best, float(seen[best])
+
+    def add(self, number: int, capacity: int) -> None:
+        """Remember a turn; what contradicts or repeats it, and the oldest beyond the capacity, is forgotten."""
+        turn = self._turns[number]
+        key = _key(turn.text)
+        for place in list(self._by_key.get(key, ())):
+            entry = self.entries[place]
+            contradicts = entry.kind == "is" if turn.kind == "is" else entry.label == turn.label
+            if contradicts or (turn.kind == "is" and entry.label == turn.label):
+                self._forget(place)
+        if turn.id in self._by_id:
+            self._forget(self._by_id[turn.id])
+        while self._count >= capacity:
+            while not self._alive[self._oldest]:
+                self._oldest += 1
+            self._forget(self._oldest)
+        self.entries.append(_Entry(turn.id, key, turn.label, turn.kind))
+        self._remember(self._first + number)
+
+    def known(self, capacity: int) -> _Known:
+        """All that is remembered now, as readers look at it."""
+        places = np.flatnonzero(self._alive)
+        room = min(max(_FIRST_ROOM, 2 * (len(places) + 1)), capacity + 1)
+        rows = np.zeros((room, self._rows.shape[1]), dtype=np.float32)
+        rows[: len(places)] = self._rows[places]
+        return _with_entries(self._before, [self.entries[place] for place in places], rows)
+
+    def _remember(self, place: int) -> None:
+        entry = self.entries[place]
+        self._alive[place], self._says_is[place] = True, entry.kind == "is"
+        self._by_key.setdefault(entry.key, []).append(place)
+        self._by_id[entry.id] = place
+        self._count += 1
+
+    def _forget(self, place: int) -> None:
+        entry = self.entries[place]
+        self._alive[place] = False
+        self._by_key[entry.key].remove(place)
+        self._by_id.pop(entry.id, None)
+        self._count -= 1
+
+
+def _rejected(known: _Known, key: str, cosines: Floats) -> frozenset[str]:
+    near = [known.entries[i] for i in np.flatnonzero(cosines >= _REJECTION_RADIUS)]
+    confirmed = {entry.label for entry in near if entry.kind == "is"}
+    named = known.rejected.get(key, frozenset())
+    return named | {entry.label for entry in near if entry.kind == "is_not"} - confirmed
+
+
+def _with_entries(known: _Known, entries: Sequence[_Entry], rows: Floats) -> _Known:
+    """Other entries, with their rows, under the same anchors."""
+    exact = {entry.key: entry for entry in entries if entry.kind == "is"}
+    rejected: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        if entry.kind == "is_not":
+            rejected[entry.key] = rejected.get(entry.key, frozenset()) | {entry.label}
+    return replace(known, entries=tuple(entries), rows=rows, exact=exact, rejected=rejected)
 
 
 def _key(text: str) -> str:

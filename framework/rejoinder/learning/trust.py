@@ -37,13 +37,28 @@ class TrustCurve:
         self._same = np.zeros(0)
         self._weights = np.zeros(0)
         self._curve = (_PRIOR_SLOPE, -_PRIOR_SLOPE * middle)
+        self._fitted = True
 
-    def learn(self, cosines: NDArray[np.floating], same: NDArray[np.bool_], *, weight: float = 1.0) -> None:
-        """Add pairs: their cosines, and whether their labels were the same; of very many the oldest are dropped."""
+    def learn(
+        self, cosines: NDArray[np.floating], same: NDArray[np.bool_], *, weight: float = 1.0, fit: bool = True
+    ) -> None:
+        """Add pairs: their cosines, and whether their labels were the same; of very many the oldest are dropped.
+
+        Args:
+            fit: False leaves the curve as it is until `fit` is called: for many calls in a row.
+        """
         self._cosines = np.concatenate([self._cosines, np.asarray(cosines, dtype=float)])[-_MOST_PAIRS:]
         self._same = np.concatenate([self._same, np.asarray(same, dtype=float)])[-_MOST_PAIRS:]
         self._weights = np.concatenate([self._weights, np.full(len(cosines), weight)])[-_MOST_PAIRS:]
-        self._curve = self._fit()
+        self._fitted = False
+        if fit:
+            self.fit()
+
+    def fit(self) -> None:
+        """Fit the curve to all pairs, unless it is."""
+        if not self._fitted:
+            self._curve = self._fit()
+            self._fitted = True
 
     def trust(self, cosine: float) -> float:
         """Return the probability in [0, 1] that a text at this cosine has the remembered label."""

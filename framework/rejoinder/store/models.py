@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
+from rejoinder.errors import ConflictError, NotFoundError
 from rejoinder.payloads import Evaluation
 from rejoinder.store.access import get_record, list_records, reading, writing
 from rejoinder.store.ids import new_id
@@ -21,12 +22,27 @@ __all__ = [
     "add_version",
     "get_version",
     "list_evaluations",
+    "list_lineage",
     "list_versions",
     "live_version",
+    "live_versions",
+    "promoted_before",
+    "release_artefacts",
+    "roll_back",
     "set_version_state",
 ]
 
 VersionState = Literal["candidate", "shadow", "canary", "live", "retired"]
+"""What a version does: wait; see real messages without answering; answer a few; answer all; nothing any more."""
+
+_MOVES: Final[Mapping[VersionState, tuple[VersionState, ...]]] = {
+    "candidate": ("shadow", "canary", "live", "retired"),
+    "shadow": ("candidate", "canary", "live", "retired"),
+    "canary": ("candidate", "shadow", "live", "retired"),
+    "live": ("retired",),
+    "retired": ("live",),
+}
+_MOST_TENANTS: Final = 500
 
 _versions = table_of(ModelVersion).c
 _evaluations = table_of(EvaluationRow).c
@@ -105,34 +121,142 @@ def list_versions(
 
 
 @reading
+def list_lineage(session: Session, tenant_id: str, version_id: str, *, limit: int = 100) -> list[ModelVersion]:
+    """Return the versions that a version comes from, its parent first, at most `limit`.
+
+    Raises:
+        NotFoundError: the tenant has no such version.
+    """
+    version = get_record(session, ModelVersion, "model version", tenant_id, version_id)
+    found: list[ModelVersion] = []
+    while version.parent_id is not None and len(found) < limit:
+        version = get_record(session, ModelVersion, "model version", tenant_id, version.parent_id)
+        found.append(version)
+    return found
+
+
+@reading
 def live_version(session: Session, tenant_id: str, task: str) -> ModelVersion | None:
     """Return the version that serves a task; None when none does."""
-    mine = (_versions.tenant_id == tenant_id, _versions.task == task, _versions.state == "live")
-    return next(iter(list_records(session, select(ModelVersion).where(*mine))), None)
+    return _live(session, tenant_id, task)
+
+
+@reading
+def live_versions(session: Session, tenant_ids: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the ids of the versions that serve these tenants, by tenant and task: what a server asks again and again."""
+    found: dict[tuple[str, str], str] = {}
+    asked = sorted(tenant_ids)
+    for start in range(0, len(asked), _MOST_TENANTS):
+        mine = (_versions.tenant_id.in_(asked[start : start + _MOST_TENANTS]), _versions.state == "live")
+        for tenant_id, task, version_id in session.execute(
+            select(_versions.tenant_id, _versions.task, _versions.id).where(*mine)
+        ):
+            found[tenant_id, task] = version_id
+    return found
+
+
+@reading
+def promoted_before(session: Session, tenant_id: str, version_id: str, *, limit: int = 10) -> list[ModelVersion]:
+    """Return the versions that were live before a live one and were not rolled back, the last one first.
+
+    Raises:
+        NotFoundError: the tenant has no such version.
+    """
+    version = get_record(session, ModelVersion, "model version", tenant_id, version_id)
+    return _promoted_before(session, version, limit)
 
 
 @writing
 def set_version_state(
     session: Session, tenant_id: str, version_id: str, state: VersionState, *, at: datetime | None = None
 ) -> ModelVersion:
-    """Move a version to another state; making one live retires the one that was.
+    """Move a version to another state; making one live retires the one that was. To the state that it has: nothing happens.
 
     Raises:
         NotFoundError: the tenant has no such version.
-        ConflictError: another process made another version live at the same time.
+        ConflictError: there is no such move, the version's files were deleted, or another process made another version live at the
+            same time.
     """
     version = get_record(session, ModelVersion, "model version", tenant_id, version_id)
+    before = cast("VersionState", version.state)
+    if state == before:
+        return version
+    if state not in _MOVES[before]:
+        raise ConflictError(
+            f"model version {version_id!r} is {before}: from there it can become {' or '.join(_MOVES[before])}, not {state}"
+        )
     now = at or utc_now()
-    if state == "live" and version.state != "live":
-        others = (_versions.tenant_id == tenant_id, _versions.task == version.task, _versions.state == "live")
-        session.execute(update(ModelVersion).where(*others).values(state="retired", retired_at=now))
+    if state == "live":
+        _refuse_without_files(version)
+        former = _live(session, tenant_id, version.task)
+        if former is not None:
+            former.state, former.retired_at = "retired", now
+            session.add(former)
+            session.flush()
+            if former.promoted_at is not None:  # the line of promotions holds even where two clocks differ
+                now = max(now, former.promoted_at + timedelta(microseconds=1))
         version.promoted_at, version.retired_at = now, None
-    elif state == "retired" and version.state != "retired":
+    elif state == "retired":
         version.retired_at = now
     version.state = state
     session.add(version)
     session.flush()
     return version
+
+
+@writing
+def roll_back(
+    session: Session, tenant_id: str, task: str, *, at: datetime | None = None
+) -> tuple[ModelVersion, ModelVersion]:
+    """Retire a task's live version and make the one before it live again; return both. Again: the one before that.
+
+    `promoted_at` makes the line of promotions: a version keeps it when it comes back, and loses it when it is rolled back.
+
+    Raises:
+        NotFoundError: no version of the task is live.
+        ConflictError: none was live before, its files were deleted, or another process made another version live at the same time.
+    """
+    live = _live(session, tenant_id, task)
+    if live is None:
+        raise NotFoundError(f"no model version of the task {task!r} is live, so that nothing can be rolled back")
+    before = next(iter(_promoted_before(session, live, 1)), None)
+    if before is None:
+        raise ConflictError(
+            f"model version {live.id!r} cannot be rolled back: no version of the task {task!r} was live before it"
+        )
+    _refuse_without_files(before)
+    live.state, live.retired_at, live.promoted_at = "retired", at or utc_now(), None
+    session.add(live)
+    session.flush()
+    before.state, before.retired_at = "live", None
+    session.add(before)
+    session.flush()
+    return live, before
+
+
+@writing
+def release_artefacts(session: Session, tenant_id: str, task: str, *, keep: int) -> list[str]:
+    """Give up the files of retired versions but the last `keep`, and return their addresses, for the caller to delete.
+
+    What a roll-back would make live is kept whatever `keep` says. The rows stay, with an empty `artefact`.
+    """
+    mine = (_versions.tenant_id == tenant_id, _versions.task == task)
+    retired = list_records(
+        session,
+        select(ModelVersion)
+        .where(*mine, _versions.state == "retired", _versions.artefact != "")
+        .order_by(_versions.retired_at.desc(), _versions.number.desc()),
+    )
+    live = _live(session, tenant_id, task)
+    # With none live for the moment, whichever was promoted last may be wanted back.
+    needed = {one.id for one in (_promoted_before(session, live, 1) if live is not None else retired[:1])}
+    gone = [version for version in retired[keep:] if version.id not in needed]
+    addresses = [version.artefact for version in gone]
+    for version in gone:
+        version.artefact = ""
+        session.add(version)
+    session.flush()
+    return addresses
 
 
 @writing
@@ -175,3 +299,27 @@ def list_evaluations(session: Session, tenant_id: str, version_id: str) -> list[
     """Return what a version scored, oldest first."""
     mine = (_evaluations.tenant_id == tenant_id, _evaluations.model_version_id == version_id)
     return list_records(session, select(EvaluationRow).where(*mine).order_by(_evaluations.created_at, _evaluations.id))
+
+
+def _live(session: Session, tenant_id: str, task: str) -> ModelVersion | None:
+    mine = (_versions.tenant_id == tenant_id, _versions.task == task, _versions.state == "live")
+    return next(iter(list_records(session, select(ModelVersion).where(*mine))), None)
+
+
+def _promoted_before(session: Session, version: ModelVersion, limit: int) -> list[ModelVersion]:
+    if version.promoted_at is None:
+        return []
+    statement = select(ModelVersion).where(
+        _versions.tenant_id == version.tenant_id,
+        _versions.task == version.task,
+        _versions.state == "retired",
+        _versions.promoted_at < version.promoted_at,
+    )
+    return list_records(session, statement.order_by(_versions.promoted_at.desc()).limit(limit))
+
+
+def _refuse_without_files(version: ModelVersion) -> None:
+    if not version.artefact:
+        raise ConflictError(
+            f"the files of model version {version.id!r} were deleted after it was retired (setting models.keep_retired): adapt anew"
+        )

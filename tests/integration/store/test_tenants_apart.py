@@ -41,6 +41,7 @@ WHOLE_DEPLOYMENT = {
     "tenants.list_tenants": "for operators",
     "keys.find_key": "the tenant is learned from the key",
     "runs.waiting_runs": "gives ids only, to a sweep that calls each tenant's functions",
+    "models.live_versions": "gives ids of the tenants that a server asks for, to a watch that loads each tenant's own",
     "alerts.tenants_with_due_deliveries": "gives tenants only, to a sweep",
 }
 """Functions that see all tenants, and why they may."""
@@ -173,8 +174,12 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     ),
     "models.get_version": lambda db, t, a: models.get_version(db, t, a.version),
     "models.list_evaluations": lambda db, t, a: models.list_evaluations(db, t, a.version),
+    "models.list_lineage": lambda db, t, a: models.list_lineage(db, t, a.version),
     "models.list_versions": lambda db, t, _: models.list_versions(db, t, task="intent"),
     "models.live_version": lambda db, t, _: models.live_version(db, t, "intent"),
+    "models.promoted_before": lambda db, t, a: models.promoted_before(db, t, a.version),
+    "models.release_artefacts": lambda db, t, _: models.release_artefacts(db, t, "intent", keep=0),
+    "models.roll_back": lambda db, t, _: models.roll_back(db, t, "intent"),
     "models.set_version_state": lambda db, t, a: models.set_version_state(db, t, a.version, "retired"),
     "runs.cancel_run": lambda db, t, a: runs.cancel_run(db, t, a.run),
     "runs.claim_run": lambda db, t, a: runs.claim_run(db, t, a.run, owner="w2", lease_s=1, at=later(9e9)),

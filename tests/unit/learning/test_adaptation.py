@@ -16,6 +16,7 @@ from rejoinder.context import utc_now
 from rejoinder.errors import HookError, ModelError, NotFoundError
 from rejoinder.learning.adaptation import MOST_ATTEMPTS, run_adaptation
 from rejoinder.learning.holdback import held_back
+from rejoinder.models.storage import DRAFTS
 from rejoinder.payloads import Adaptation, AdaptationRequest, Example
 from rejoinder.store.examples import add_examples
 from rejoinder.store.models import list_evaluations, list_versions
@@ -79,7 +80,7 @@ async def test_a_run_makes_a_candidate_of_all_examples_up_to_now(start: Open) ->
     (version,) = await candidates(application)
     (live,) = await list_versions(application.database, "acme", state="live")
     assert (version.id, version.task, version.parent_id) == (version_id, "intent", live.id)
-    assert version.settings == {"run": run_id}
+    assert {**version.settings, "learned_until": None} == {"origin": "run", "run": run_id, "learned_until": None}
     assert NearestLearner.fits[-1] == [*SEEDS, text]
     assert NearestLearner.load(Path(version.artefact) / "head").texts == [*SEEDS, text]
 
@@ -226,8 +227,9 @@ async def test_a_run_that_fails_leaves_no_files(start: Open, tmp_path: Path) -> 
         await carry_out(application, await new_run(application))
 
     (live,) = await list_versions(application.database, "acme")
-    folders = await asyncio.to_thread(lambda: [path.name for path in (tmp_path / "models/acme/intent").iterdir()])
-    assert folders == [live.id]
+    left = await asyncio.to_thread(lambda: sorted(one.name for one in (tmp_path / "models").glob("*/intent/*")))
+    drafts = await asyncio.to_thread(lambda: list((tmp_path / "models" / DRAFTS).iterdir()))
+    assert (left, drafts) == ([live.id], [])
 
 
 async def test_a_model_that_is_not_there_fails_the_run(start: Open) -> None:
@@ -243,10 +245,10 @@ async def test_an_error_of_any_kind_fails_the_run(start: Open, monkeypatch: pyte
     application = await start()
     run_id = await new_run(application)
 
-    def full(_: Path) -> str:
+    def full(_: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr("rejoinder.learning.adaptation.folder_sum", full)
+    monkeypatch.setattr("rejoinder.learning.adaptation.fingerprint_of", full)
     with pytest.raises(OSError, match="disk full"):
         await carry_out(application, run_id)
     assert (await run_of(application, run_id)).error == "OSError: disk full"

@@ -13,6 +13,7 @@ from rejoinder.learning.evaluate_intent import evaluate_intent, write_confusion_
 from rejoinder.learning.labelled_csv import read_labelled_csv
 from rejoinder.learning.simulate import simulate, write_curves_png
 from rejoinder.models.encoding.encoder import Encoder
+from rejoinder.models.training.settings import TrainingSettings
 
 TRAIN = {
     "card": ["I lost my card", "where is my card", "card is stuck in the machine"],
@@ -40,7 +41,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 def test_an_evaluation_reports_all_figures(files: tuple[Path, Path], encoder: Encoder, tmp_path: Path) -> None:
     with files[1].open("a", encoding="utf-8") as file:
         file.write("tell me a joke,oos\nfly me to the moon,oos\n")
-    report = evaluate_intent(*files, oos_label="oos", encoder=encoder)
+    report = evaluate_intent(*files, oos_label="oos", encoder=encoder, method="head")
     assert report.oos_auroc is not None
     assert report.oos_auroc > 0.8
     assert 0 <= report.in_scope_accuracy <= 1
@@ -54,15 +55,23 @@ def test_an_evaluation_reports_all_figures(files: tuple[Path, Path], encoder: En
 
 
 def test_shots_draw_so_many_of_each_label(files: tuple[Path, Path], encoder: Encoder) -> None:
-    report = evaluate_intent(*files, shots=2, seed=1, encoder=encoder)
+    report = evaluate_intent(*files, shots=2, seed=1, encoder=encoder, method="head")
     assert report.data["train"]["rows"] == 6
     assert report.oos_recall is None
+
+
+def test_few_rows_of_a_label_tune_the_encoder_first(files: tuple[Path, Path], encoder: Encoder) -> None:
+    settings = TrainingSettings(epochs=1, dev_share=0.0)
+    report = evaluate_intent(*files, encoder=encoder, settings=settings)
+    assert report.method == "lora"
+    assert report.training["examples"] == 12  # nine rows and three names
+    assert report.accuracy > 0.5
 
 
 def test_a_label_without_training_rows_is_named_and_counts_as_wrong(files: tuple[Path, Path], encoder: Encoder) -> None:
     with files[1].open("a", encoding="utf-8") as file:
         file.write("zebra,animal\n")
-    report = evaluate_intent(*files, encoder=encoder)
+    report = evaluate_intent(*files, encoder=encoder, method="head")
     assert report.unseen_labels == ("animal",)
     assert report.accuracy < 1
 

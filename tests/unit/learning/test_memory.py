@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from rejoinder.errors import InvalidInputError
-from rejoinder.learning.memory import CorrectionMemory
+from rejoinder.learning.memory import CorrectionMemory, MemoryTurn
 from rejoinder.models.encoding.encoder import Encoder
 
 
@@ -133,3 +133,59 @@ def test_a_corrected_answer_reaches_paraphrases_and_no_other_question(encoder: E
     assert ask("how can I return a product") == "Send it back within 30 days."
     for other in ("What are your prices?", "How do I pay for a product?", "Where are you located?", "hello"):
         assert ask(other) is None
+
+
+def many_turns(seed: int, count: int) -> list[MemoryTurn]:
+    """Random turns whose texts, ids and labels repeat and contradict one another, some of them near others."""
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(12, 3)).astype(np.float32)
+    turns = []
+    for number in range(count):
+        text = f"text {rng.integers(count)}"
+        vector = points[rng.integers(12)] + rng.normal(scale=0.1, size=3).astype(np.float32)
+        turns.append(
+            MemoryTurn(
+                id=f"id {number if rng.random() < 0.9 else rng.integers(count)}",
+                text=text.upper() if rng.random() < 0.3 else text,
+                vector=unit(*vector),
+                label=f"label {rng.integers(4)}",
+                kind="is" if rng.random() < 0.7 else "is_not",
+            )
+        )
+    return turns
+
+
+@pytest.mark.parametrize("capacity", [5, 10_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_many_at_once_are_remembered_as_one_after_another(seed: int, capacity: int) -> None:
+    def memory() -> CorrectionMemory:
+        made = CorrectionMemory(encoder_hash="h", dim=3, capacity=capacity)
+        for turn in many_turns(seed + 100, 20):
+            made.add(turn.id, turn.text, turn.vector, turn.label, kind=turn.kind)
+        return made
+
+    single, batched = memory(), memory()
+    turns = many_turns(seed, 520)
+    for turn in turns:
+        single.add(turn.id, turn.text, turn.vector, turn.label, kind=turn.kind)
+    batched.add_many(turns)
+
+    assert len(single) == len(batched)
+    assert single.radius == pytest.approx(batched.radius, abs=1e-5)
+    for turn in [*turns[::5], *many_turns(seed + 1, 50)]:
+        first, second = single.match(turn.text, turn.vector), batched.match(turn.text, turn.vector)
+        assert (first is None) == (second is None)
+        if first is not None and second is not None:
+            assert (first.id, first.label, first.exact) == (second.id, second.label, second.exact)
+            assert first.trust == pytest.approx(second.trust, abs=1e-4)
+        assert single.rejected(turn.text, turn.vector) == batched.rejected(turn.text, turn.vector)
+    single.add("last", "a new text", at(1), "x")
+    batched.add("last", "a new text", at(1), "x")
+    assert len(single) == len(batched)
+
+
+def test_many_vectors_of_another_shape_are_refused(memory: CorrectionMemory) -> None:
+    turns = [MemoryTurn(id=str(n), text=str(n), vector=np.ones(4, dtype=np.float32), label="x") for n in range(20)]
+    with pytest.raises(InvalidInputError, match="shape"):
+        memory.add_many(turns)
+    assert len(memory) == 0

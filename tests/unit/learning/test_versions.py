@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -11,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rejoinder.errors import ModelIntegrityError
-from rejoinder.learning.versions import Fitted, ModelFolder, fingerprint_of, folder_sum
+from rejoinder.learning.versions import Fitted, Registry, fingerprint_of
+from rejoinder.models.storage import ARTEFACT_MANIFEST, ArtefactStore, check_artefact
 from rejoinder.payloads import Example
 from rejoinder.store.database import Database
 from rejoinder.store.models import list_versions, live_version
@@ -43,20 +44,20 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 @pytest.fixture
-def folder(database: Database, tmp_path: Path) -> ModelFolder:
+def registry(database: Database, tmp_path: Path) -> Registry:
     NearestLearner.forget_calls()
-    return ModelFolder(database, tmp_path / "models")
+    return Registry(database, ArtefactStore(tmp_path / "models"))
 
 
-async def fitted(folder: ModelFolder, examples: Sequence[Example] = EXAMPLES, **changes: Any) -> Fitted:
+async def fitted(registry: Registry, examples: Sequence[Example] = EXAMPLES, **changes: Any) -> Fitted:
     encoder = HashEncoder()
 
-    async def encode(texts: Sequence[str]) -> Any:
-        return encoder.encode(texts)
+    async def encode(examples: Sequence[Example]) -> Any:
+        return encoder.encode([example.text for example in examples])
 
     values = {"tenant": "acme", "task": "intent", "factory": NearestLearner, "base_hash": encoder.hash, "seed": 0}
     given = {**values, **changes}
-    return await folder.fitted(
+    return await registry.fitted(
         given["tenant"],
         given["task"],
         given["factory"],
@@ -67,25 +68,26 @@ async def fitted(folder: ModelFolder, examples: Sequence[Example] = EXAMPLES, **
     )
 
 
-async def test_a_new_model_is_a_live_version_with_its_lineage(folder: ModelFolder, database: Database) -> None:
-    made = await fitted(folder, seed=3)
+async def test_a_new_model_is_a_live_version_with_its_lineage(registry: Registry, database: Database) -> None:
+    made = await fitted(registry, seed=3)
 
     row = await live_version(database, "acme", "intent")
     assert row is not None
     assert made.version == f"intent-{row.number}" == "intent-1"
     assert (row.seed, row.base_hash, row.data_fingerprint) == (3, HashEncoder().hash, fingerprint_of(EXAMPLES))
-    assert row.sha256 == folder_sum(Path(row.artefact))
+    assert row.sha256 == hashlib.sha256((Path(row.artefact) / ARTEFACT_MANIFEST).read_bytes()).hexdigest()
+    assert {name.partition("/")[0] for name in check_artefact(Path(row.artefact))["files"]} == {"head", "anchors"}
     assert row.metrics == {"examples": 6.0, "seed": 3.0}
-    assert row.settings == {"learner": "tests.support.learners.NearestLearner"}
+    assert row.settings == {"origin": "host", "learner": "tests.support.learners.NearestLearner"}
     assert row.promoted_at is not None
 
 
-async def test_the_same_data_loads_what_is_there_and_encodes_nothing(folder: ModelFolder) -> None:
+async def test_the_same_data_loads_what_is_there_and_encodes_nothing(registry: Registry) -> None:
     async def refuses(_: Sequence[str]) -> Any:
         raise AssertionError("nothing was to be encoded")
 
-    first = await fitted(folder)
-    again = await fitted(folder, encode=refuses)
+    first = await fitted(registry)
+    again = await fitted(registry, encode=refuses)
 
     assert len(NearestLearner.fits) == 1
     assert again.version == first.version
@@ -103,41 +105,41 @@ async def test_the_same_data_loads_what_is_there_and_encodes_nothing(folder: Mod
     ids=["seed", "encoder", "learner"],
 )
 async def test_whatever_it_was_made_of_differs_it_is_fitted_anew(
-    folder: ModelFolder, database: Database, changes: dict[str, Any]
+    registry: Registry, database: Database, changes: dict[str, Any]
 ) -> None:
-    await fitted(folder)
-    made = await fitted(folder, **changes)
+    await fitted(registry)
+    made = await fitted(registry, **changes)
 
     assert made.version == "intent-2"
     new, old = await list_versions(database, "acme")
     assert (new.state, old.state, new.parent_id) == ("live", "retired", old.id)
 
 
-async def test_another_version_of_the_code_fits_anew(folder: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    await fitted(folder)
+async def test_another_version_of_the_code_fits_anew(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fitted(registry)
     monkeypatch.setattr("rejoinder.learning.versions.__version__", "999")
 
-    assert (await fitted(folder)).version == "intent-2"
+    assert (await fitted(registry)).version == "intent-2"
 
 
-async def test_without_examples_there_is_nothing_to_keep(folder: ModelFolder, database: Database) -> None:
-    made = await fitted(folder, [])
+async def test_without_examples_there_is_nothing_to_keep(registry: Registry, database: Database) -> None:
+    made = await fitted(registry, [])
 
     assert (made.version, made.anchor_labels) == ("", ())
     assert await list_versions(database, "acme") == []
 
 
-async def test_tenants_and_tasks_have_versions_of_their_own(folder: ModelFolder, database: Database) -> None:
+async def test_tenants_and_tasks_have_versions_of_their_own(registry: Registry, database: Database) -> None:
     for tenant, task in (("acme", "intent"), ("other", "intent"), ("acme", "topic")):
-        assert (await fitted(folder, tenant=tenant, task=task)).version == f"{task}-1"
+        assert (await fitted(registry, tenant=tenant, task=task)).version == f"{task}-1"
 
     assert [one.task for one in await list_versions(database, "acme")] == ["intent", "topic"]
     assert [one.task for one in await list_versions(database, "other")] == ["intent"]
 
 
-async def test_anchors_are_a_sample_of_many_examples(folder: ModelFolder) -> None:
+async def test_anchors_are_a_sample_of_many_examples(registry: Registry) -> None:
     many = [Example(id=str(i), task="intent", text=f"text {i}", label=str(i % 7)) for i in range(4001)]
-    made = await fitted(folder, many)
+    made = await fitted(registry, many)
 
     assert len(made.anchor_labels) == len(made.anchors) == 1334
     assert made.anchor_labels[:3] == ("0", "3", "6")
@@ -145,15 +147,15 @@ async def test_anchors_are_a_sample_of_many_examples(folder: ModelFolder) -> Non
 
 @pytest.mark.parametrize("what", ["flipped", "cut", "removed", "added", "emptied"])
 async def test_a_folder_that_is_not_what_was_saved_is_fitted_anew(
-    folder: ModelFolder, database: Database, caplog: pytest.LogCaptureFixture, what: str
+    registry: Registry, database: Database, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
-    await fitted(folder)
+    await fitted(registry)
     row = await live_version(database, "acme", "intent")
     assert row is not None
     spoil(Path(row.artefact), what)
 
     with caplog.at_level(logging.WARNING):
-        made = await fitted(folder)
+        made = await fitted(registry)
 
     assert made.version == "intent-2"
     assert row.id in caplog.text
@@ -176,14 +178,14 @@ def spoil(folder: Path, what: str) -> None:
                 path.unlink()
 
 
-async def test_processes_that_fit_at_once_all_get_a_model(folder: ModelFolder, database: Database) -> None:
-    made = await asyncio.gather(*(fitted(folder) for _ in range(4)))
+async def test_processes_that_fit_at_once_all_get_a_model(registry: Registry, database: Database) -> None:
+    made = await asyncio.gather(*(fitted(registry) for _ in range(4)))
 
     assert all(one.version.startswith("intent-") for one in made)
     rows = await list_versions(database, "acme")
     assert sorted(one.number for one in rows) == [1, 2, 3, 4]
     assert len([one for one in rows if one.state == "live"]) == 1
-    assert (await fitted(folder)).version == f"intent-{next(one.number for one in rows if one.state == 'live')}"
+    assert (await fitted(registry)).version == f"intent-{next(one.number for one in rows if one.state == 'live')}"
 
 
 def test_the_fingerprint_is_of_what_examples_say_not_of_their_ids() -> None:
@@ -213,24 +215,3 @@ def test_the_fingerprint_changes_with_whatever_an_example_says(change: dict[str,
 
 def test_the_fingerprint_changes_with_the_order() -> None:
     assert fingerprint_of(EXAMPLES[::-1]) != fingerprint_of(EXAMPLES)
-
-
-@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()], ids=["missing", "empty"])
-def test_a_folder_without_files_has_no_sum(tmp_path: Path, make: Any) -> None:
-    make(tmp_path / "folder")
-
-    with pytest.raises(ModelIntegrityError, match="there are no files"):
-        folder_sum(tmp_path / "folder")
-
-
-def test_the_sum_knows_names_and_contents(tmp_path: Path) -> None:
-    def summed(**files: str) -> str:
-        folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text)
-        return folder_sum(folder)
-
-    assert summed(a="1", b="2") == summed(b="2", a="1")
-    assert len({summed(a="1", b="2"), summed(a="2", b="1"), summed(a="12"), summed(a="1", c="2")}) == 4
-    assert summed(a="1", b="2") != summed(a="1b\x002")

@@ -1,0 +1,25 @@
+"""Settings of the plugin `learner_adaptation`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Method = Literal["head", "lora", "adalora", "prefix_tuning", "full"]
+
+
+class LearnerAdaptationSettings(BaseModel):
+    """How a worker makes new models of this tenant's tasks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Method = Field(
+        default="head",
+        description="What is trained: `head` fits the task's learner on the frozen encoder, in seconds; the others first train an adapter "
+        "of the encoder, in minutes on a CPU: `lora` (small), `adalora` (small, the rank shared out by use), `prefix_tuning` (smallest), "
+        "`full` (all layers; the most exact, and as large as the encoder).",
+    )
+    epochs: int | None = Field(
+        default=None, ge=1, le=1000, description="Passes over the examples for an adapter; unset: what suits the task."
+    )
