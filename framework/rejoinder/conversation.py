@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from rejoinder.context import Clock, Request, utc_now
 from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError, RedactionError
@@ -43,9 +43,12 @@ from rejoinder.store.conversations import open_conversation, update_state
 from rejoinder.store.database import Database
 from rejoinder.store.decisions import decisions_of_turn
 from rejoinder.store.ids import new_id
+from rejoinder.store.recent import RecentConversations
 from rejoinder.store.turns import LoadedConversation, NewTurn, find_turn_by_key, load_conversation, record_turn
 from rejoinder.trace import FAILURES
 from rejoinder.wire import from_json
+
+_T = TypeVar("_T")
 
 RequestFactory = Callable[..., Awaitable[Request]]
 Speaker = Literal["bot", "agent", "none"]
@@ -63,6 +66,7 @@ class Turn:
 
     Attributes:
         number: 1 for the conversation's first turn.
+        answered: whether an answer was found.
         label: the intent that was answered, or the likeliest reading where nothing was.
         speaker: who answered; "none" while the customer waits for a person.
     """
@@ -74,6 +78,7 @@ class Turn:
     reply: Reply
     action: ActionKind
     decision_id: str | None = None
+    answered: bool = False
     label: str | None = None
     confidence: float | None = None
     mode: Mode = "bot"
@@ -114,6 +119,7 @@ class Conversations:
         self._limits = limits or Limits()
         self._clock = clock
         self._locks = KeyedLocks()
+        self._recent = RecentConversations(database, history=self._limits.history)
 
     async def create(self, tenant: str, caller: Caller, *, channel: str = "api") -> str:
         """Start a conversation of the caller, durably; return its id."""
@@ -181,12 +187,14 @@ class Conversations:
 
         Raises:
             AccessError: the caller is neither agent nor admin.
+            ConflictError: other processes kept changing the conversation.
         """
         self._check_text(text)
         if caller.role not in ("agent", "admin"):
             raise AccessError("only agents and admins may speak for the bot")
-        async with self._locks.hold((tenant, conversation_id)):
-            loaded = await self.load(tenant, conversation_id, caller)
+
+        async def attempt() -> Turn:
+            loaded = await self._recent.load(tenant, conversation_id)
             request = await self._request(tenant, caller, conversation_id)
             shown = await self._host.redact_text(text, "store", request)
             state = replace(loaded.state, mode="agent", question=None)
@@ -201,18 +209,27 @@ class Conversations:
                 speaker="agent",
             )
             await self._record(_Done(tenant, loaded, state, turn, None, request))
-        return turn
+            return turn
+
+        async with self._locks.hold((tenant, conversation_id)):
+            return await _until_through(attempt, conversation_id)
 
     async def release(self, tenant: str, conversation_id: str, caller: Caller) -> None:
         """Give a conversation back to the bot. Raises as `agent_says`."""
         if caller.role not in ("agent", "admin"):
             raise AccessError("only agents and admins may give a conversation back to the bot")
-        async with self._locks.hold((tenant, conversation_id)):
+
+        async def attempt() -> None:
             loaded = await self.load(tenant, conversation_id, caller)
             state = replace(loaded.state, mode="bot", question=None, misses=0)
-            await update_state(
-                self._database, tenant, conversation_id, expected_version=loaded.state.version, state=state
-            )
+            version = loaded.state.version
+            try:
+                await update_state(self._database, tenant, conversation_id, expected_version=version, state=state)
+            except ConflictError as error:
+                raise _OvertakenError(str(error)) from error
+
+        async with self._locks.hold((tenant, conversation_id)):
+            await _until_through(attempt, conversation_id)
 
     def _check_text(self, text: str) -> None:
         if not text.strip():
@@ -248,7 +265,7 @@ class Conversations:
         request = await self._request(tenant, caller, conversation_id)
         stored_text = await self._host.redact_text(text, "store", request)
         request.models.prefetch(stored_text)
-        loaded = await load_conversation(self._database, tenant, conversation_id, history=self._limits.history)
+        loaded = await self._recent.load(tenant, conversation_id)
         _refuse_strangers(loaded, caller)
         request = replace(request, history=loaded.history)
         text_hash = hashlib.sha256(stored_text.encode()).hexdigest()
@@ -292,7 +309,7 @@ class Conversations:
             speaker="agent" if turn.mode == "agent" else "bot",
         )
         try:
-            await record_turn(
+            state = await record_turn(
                 self._database,
                 done.tenant,
                 conversation_id=turn.conversation_id,
@@ -303,6 +320,7 @@ class Conversations:
             )
         except ConflictError as error:
             raise _OvertakenError(str(error)) from error
+        self._recent.keep(done.tenant, done.loaded, new, state)
 
     async def _redacted(self, calls: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
         """Return a trace as it may be stored: the error of a plugin may repeat what was typed."""
@@ -327,6 +345,7 @@ class Conversations:
             reply=from_json(Reply, earlier.reply) if earlier.reply else Reply(parts=()),
             action=cast("ActionKind", earlier.action),
             decision_id=made.id if made else None,
+            answered=bool(made and made.chosen),
             label=made.label if made else None,
             confidence=made.confidence if made else None,
             mode=_mode_of(earlier, made),
@@ -337,6 +356,16 @@ class Conversations:
 
 class _OvertakenError(ConflictError):
     """Another process changed the conversation while this one worked on it."""
+
+
+async def _until_through(attempt: Callable[[], Awaitable[_T]], conversation_id: str) -> _T:
+    """Do something with a conversation, again as long as other processes change it meanwhile, and return the result."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except _OvertakenError:
+            _logger.info("conversation %s changed in another process; repeated", conversation_id)
+    return await attempt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +436,7 @@ class _Work:
             text=self.message.text,
             reply=self.reply,
             action=self.action.kind,
+            answered=bool(self.answers),
             label=label,
             confidence=confidence,
             mode=self.state.mode,

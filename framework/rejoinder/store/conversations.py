@@ -12,6 +12,7 @@ from rejoinder.context import utc_now
 from rejoinder.errors import ConflictError
 from rejoinder.payloads import ConversationState, Mode
 from rejoinder.store.access import get_record, list_records, missing, reading, writing
+from rejoinder.store.database import Database
 from rejoinder.store.ids import new_id
 from rejoinder.store.tables import Conversation, table_of
 from rejoinder.store.users import add_user
@@ -23,6 +24,7 @@ __all__ = [
     "get_conversation",
     "list_conversations",
     "open_conversation",
+    "state_version",
     "update_state",
 ]
 
@@ -32,6 +34,7 @@ _REPLACE_STATE = update(_conversations).where(
     _c.tenant_id == bindparam("of_tenant"), _c.id == bindparam("of_id"), _c.state_version == bindparam("of_version")
 )
 """Made once: on every turn's way, building a statement costs as much as running it."""
+_STATE_VERSION = "SELECT state_version FROM conversations WHERE tenant_id = :tenant AND id = :id"
 
 
 @writing
@@ -124,6 +127,12 @@ def update_state(
         NotFoundError: the tenant has no such conversation.
     """
     return replace_state(session, tenant_id, conversation_id, expected_version, state, at or utc_now())
+
+
+async def state_version(database: Database, tenant_id: str, conversation_id: str) -> int | None:
+    """Return the version of a conversation's state; None when the tenant has no such conversation."""
+    found: int | None = await database.glance(_STATE_VERSION, {"tenant": tenant_id, "id": conversation_id})
+    return found
 
 
 @writing

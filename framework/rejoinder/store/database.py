@@ -10,10 +10,10 @@ Access functions (`rejoinder.store.turns` and its neighbours) take a `Database` 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -137,6 +137,21 @@ class Database:
             return await self._lanes.write(partial(_call, function, args, kwargs))
         async with self.write() as session:
             return await session.run_sync(function, *args, **kwargs)
+
+    async def glance(self, statement: str, parameters: Mapping[str, str]) -> Any:
+        """Return the one value that a keyed look at a row gives; None where there is no such row.
+
+        On SQLite it runs in the caller's thread, where a row that was used lately takes some 15 us and a hop to another thread 200.
+
+        Args:
+            statement: SQL that both databases know, with parameters such as `:id`.
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        if self._lanes is not None:
+            return self._lanes.glance(statement, parameters)
+        async with self.read() as session:
+            return (await session.execute(text(statement), dict(parameters))).scalar()
 
     async def ping(self) -> None:
         """Make sure that the store answers.

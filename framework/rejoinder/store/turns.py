@@ -8,6 +8,7 @@ commit waits for the disk besides (there 4 ms), but writes that come together sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -28,6 +29,7 @@ __all__ = [
     "NewTurn",
     "find_turn_by_key",
     "get_turn",
+    "lines_of",
     "list_turns",
     "load_conversation",
     "record_turn",
@@ -155,7 +157,11 @@ def load_conversation(
     if found is None:
         raise missing("conversation", conversation_id)
     rows = connection.execute(_LOAD_HISTORY, mine).all()
-    lines = [line for row in reversed(rows) for line in _lines(*row)]
+    lines = [
+        line
+        for text, reply, started_at, duration_ms, speaker in reversed(rows)
+        for line in _lines(text, reply and reply["parts"], started_at, duration_ms, speaker)
+    ]
     return LoadedConversation(
         id=conversation_id,
         user_id=found.user_id,
@@ -201,12 +207,18 @@ def list_turns(
     return list_records(session, select(Turn).where(*mine).order_by(_c.number).limit(limit))
 
 
+def lines_of(turn: NewTurn) -> list[Utterance]:
+    """Return a turn's lines, as `load_conversation` gives them."""
+    parts = None if turn.reply is None else turn.reply.parts
+    return _lines(turn.user_text, parts, turn.started_at, turn.duration_ms, turn.speaker)
+
+
 def _lines(
-    user_text: str | None, reply: dict[str, Any] | None, started_at: datetime, duration_ms: float, speaker: str
+    user_text: str | None, parts: Sequence[str] | None, started_at: datetime, duration_ms: float, speaker: str
 ) -> list[Utterance]:
     lines = [] if user_text is None else [Utterance(speaker="user", text=user_text, at=started_at)]
-    if reply is not None:
+    if parts is not None:
         ended_at = started_at + timedelta(milliseconds=duration_ms)
         who: Literal["bot", "agent"] = "agent" if speaker == "agent" else "bot"
-        lines.append(Utterance(speaker=who, text="\n".join(reply["parts"]), at=ended_at))
+        lines.append(Utterance(speaker=who, text="\n".join(parts), at=ended_at))
     return lines

@@ -215,6 +215,16 @@ class Tenants:
         self._last_good[tenant] = (found, "")
         return found
 
+    async def served(self, tenant: str) -> TenantSettings:
+        """Return the settings of a tenant that is not disabled; otherwise as `resolved`.
+
+        Raises:
+            NotFoundError: there is no such tenant, or it is disabled.
+        """
+        if (await self._row(tenant)).disabled:
+            raise NotFoundError(f"tenant {tenant!r} is disabled; `rejoinder tenant enable {tenant}` ends that")
+        return await self.resolved(tenant)
+
     async def check(self, tenant: str | None = None) -> Checked:
         """Look at the settings of one tenant or all, and at files of tenants that are not there.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +22,9 @@ NOT_AUTHENTICATED = "the key or token is not valid; ask for a new one"
 
 _ALGORITHM = "HS256"
 _LONGEST_CHARS = 4096
+_MOST_VERIFIED = 4096
+"""Tokens whose signature was found right and need not be checked again; whether they expired is."""
+
 _LONGEST_USER_CHARS = 200
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 
@@ -47,6 +51,7 @@ class Tokens:
         self._vault = vault
         self._ttl_s = ttl_s
         self._clock = clock
+        self._verified: OrderedDict[str, tuple[Principal, int]] = OrderedDict()
 
     def issue(
         self,
@@ -103,14 +108,24 @@ class Tokens:
         Raises:
             AuthenticationError: it is expired, tampered with, of another tenant, or no token of ours.
         """
+        known = self._verified.get(token)
+        if known is None:
+            known = self._verified[token] = self._read(token)
+            while len(self._verified) > _MOST_VERIFIED:
+                self._verified.popitem(last=False)
+        principal, expires = known
+        if expires <= self._clock().timestamp() or tenant not in (None, principal.tenant):
+            raise AuthenticationError(NOT_AUTHENTICATED)
+        return principal
+
+    def _read(self, token: str) -> tuple[Principal, int]:
+        """Return whom a token was made for, and until when in seconds of the epoch."""
         try:
             claims = self._claims(token)
-            if tenant is not None and claims["tenant"] != tenant:
-                raise AuthenticationError(NOT_AUTHENTICATED)
             expires = claims["exp"]
-            if not isinstance(expires, int) or expires <= self._clock().timestamp() or claims["role"] != "customer":
+            if not isinstance(expires, int) or claims["role"] != "customer":
                 raise AuthenticationError(NOT_AUTHENTICATED)
-            return Principal(
+            principal = Principal(
                 tenant=str(claims["tenant"]),
                 role="customer",
                 key_id=str(claims["key"]),
@@ -120,6 +135,7 @@ class Tokens:
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError):
             raise AuthenticationError(NOT_AUTHENTICATED) from None
+        return principal, expires
 
     def _claims(self, token: str) -> dict[str, object]:
         if len(token) > _LONGEST_CHARS:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rejoinder import hookimpl
-from rejoinder.errors import AccessError, InvalidInputError, NotFoundError
+from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError
 from rejoinder.payloads import Action, ConversationState
+from rejoinder.store.conversations import update_state
+from rejoinder.store.database import Database
+from rejoinder.store.turns import LoadedConversation, load_conversation
 
 from tests.support.application import ADMIN, AGENT, ANA
 from tests.unit.conversation.conftest import Bot, MakeBot
@@ -26,13 +31,7 @@ class HandsOff:
     @hookimpl()
     async def decide_action(self, state: ConversationState) -> Action:
         self.calls += 1
-        return Action(kind="hand_off", state=_queued(state), text="A colleague will answer.")
-
-
-def _queued(state: ConversationState) -> ConversationState:
-    from dataclasses import replace
-
-    return replace(state, mode="queued")
+        return Action(kind="hand_off", state=replace(state, mode="queued"), text="A colleague will answer.")
 
 
 @pytest.fixture
@@ -81,6 +80,61 @@ async def test_after_release_the_bot_speaks_again(bot: Bot, caller: Any) -> None
     turn = await bot.say("hello")
 
     assert (turn.mode, turn.speaker, turn.reply.parts) == ("bot", "bot", ("hello",))
+
+
+Step = Callable[[Bot], Awaitable[Any]]
+
+
+async def speak(bot: Bot) -> None:
+    turn = await bot.application.conversations.agent_says("acme", bot.id, AGENT, "Hello, this is Eva.")
+    assert (await bot.turns())[-1].id == turn.id
+
+
+async def release(bot: Bot) -> None:
+    await bot.application.conversations.release("acme", bot.id, AGENT)
+
+
+@pytest.fixture
+def meddle(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """`meddle(2)`: another process changes the conversation right after each of the next two times that this one loaded it."""
+
+    def begin(times: int) -> None:
+        left = iter(range(times))
+
+        async def overtaken(
+            database: Database, tenant: str, conversation_id: str, **options: Any
+        ) -> LoadedConversation:
+            loaded = await load_conversation(database, tenant, conversation_id, **options)
+            if next(left, None) is not None:
+                state, version = replace(loaded.state, misses=7), loaded.state.version
+                await update_state(database, tenant, conversation_id, expected_version=version, state=state)
+            return loaded
+
+        for place in ("rejoinder.conversation", "rejoinder.store.recent"):
+            monkeypatch.setattr(f"{place}.load_conversation", overtaken)
+
+    return begin
+
+
+@pytest.mark.parametrize(("step", "mode", "misses"), [(speak, "agent", 7), (release, "bot", 0)])
+async def test_what_an_agent_does_is_repeated_when_another_process_came_between(
+    bot: Bot, meddle: Callable[[int], None], step: Step, mode: str, misses: int
+) -> None:
+    meddle(2)
+    await step(bot)
+
+    state = await bot.state()
+    assert (state.mode, state.misses, state.version) == (mode, misses, 3)
+
+
+@pytest.mark.parametrize("step", [speak, release])
+async def test_what_an_agent_does_is_a_conflict_when_others_come_between_again_and_again(
+    bot: Bot, meddle: Callable[[int], None], step: Step
+) -> None:
+    meddle(99)
+    with pytest.raises(ConflictError):
+        await step(bot)
+    assert await bot.turns() == []
 
 
 async def test_a_customer_may_not_speak_for_the_bot(bot: Bot) -> None:

@@ -63,6 +63,20 @@ async def test_plugins_see_what_was_said_before(bot_of: MakeBot) -> None:
     assert Remembers.seen == ("user: one", "bot: one")
 
 
+@pytest.mark.parametrize(("text", "answered"), [("hello", True), ("unheard-of", False)])
+async def test_a_turn_says_whether_an_answer_was_found(bot_of: MakeBot, text: str, answered: bool) -> None:
+    class Ranks:
+        @hookimpl()
+        async def rank_answers(self, query: Query, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+            return answers if query.text == "hello" else ()
+
+    bot = await bot_of(ranks=Ranks())
+    turn = await bot.say(text, key="k1")
+
+    assert (turn.answered, turn.label) == (answered, "echo")
+    assert (await bot.say(text, key="k1")).answered == answered
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
