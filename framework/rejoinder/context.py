@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rejoinder.errors import EncoderBusyError, ModelNotReadyError
-from rejoinder.payloads import Caller, Domain, Task, Utterance
+from rejoinder.payloads import Caller, Domain, Example, Task, Utterance
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
     from rejoinder.learning.memory import Match
-    from rejoinder.models.learner import FloatArray, Prediction
+    from rejoinder.models.adapters.adapter import Adapter
+    from rejoinder.models.encoding.service import TextEncoder
+    from rejoinder.models.learner import FloatArray, Learner, Prediction
 
 Clock = Callable[[], datetime]
 
@@ -46,11 +48,34 @@ class Models(Protocol):
             EncoderBusyError: the queue is full.
         """
 
-    async def predict(self, task: str, text: str) -> Prediction | None:
-        """Return what this tenant's model of `task` says of a text, corrections included; None while it has learned nothing."""
+    async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
+        """Return what this tenant's model of `task` says of a text, corrections included; None while it has learned nothing.
+
+        Args:
+            other: the second text, for tasks of two: what `text` is compared with, or the passage that answers the question `text`.
+
+        Raises:
+            InvalidInputError: `other` is missing, or the task has one text only.
+            EncoderBusyError: the queue is full.
+        """
 
     async def recall(self, task: str, text: str) -> Match | None:
         """Return the remembered correction of `task` that this text falls under, if any."""
+
+    async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
+        """Return what a learner reads of examples (see `rejoinder.models.learner.Reads`), to fit or evaluate it on a worker.
+
+        It waits while turns fill the encoder's queue.
+
+        Args:
+            adapter: what changes the encoder; None: the frozen base.
+
+        Raises:
+            ModelError: the encoder cannot give what the learner reads, or the adapter does not fit it.
+        """
+
+    async def base_encoder(self) -> TextEncoder:
+        """Return the frozen base encoder itself, to train an adapter on a worker; a turn uses `encode`, which does not block."""
 
 
 class NoModels:
@@ -70,13 +95,21 @@ class NoModels:
         """
         raise ModelNotReadyError("there is no encoder in this process")
 
-    async def predict(self, task: str, text: str) -> Prediction | None:
+    async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
         """Return None: nothing was learned."""
         return None
 
     async def recall(self, task: str, text: str) -> Match | None:
         """Return None: nothing was corrected."""
         return None
+
+    async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
+        """Refuse as `encode`."""
+        return await self.encode("")
+
+    async def base_encoder(self) -> TextEncoder:
+        """Refuse as `encode`."""
+        raise ModelNotReadyError("there is no encoder in this process")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ RejoinderError
 └── ModelError                    something is wrong with a model
     ├── ModelIntegrityError       a model file is missing or damaged
     ├── ModelNotReadyError        there is no model for this task yet
+    ├── TrainingError             training cannot go on (carries step, checkpoint)
+    │   └── TrainingCancelledError  it was asked to stop
     └── EncoderBusyError          the encoder's queue is full (carries retry_after_s)
 """
 
@@ -56,6 +58,8 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "StoreUnavailableError",
+    "TrainingCancelledError",
+    "TrainingError",
     "did_you_mean",
 ]
 
@@ -189,6 +193,24 @@ class ModelIntegrityError(ModelError):
 
 class ModelNotReadyError(ModelError):
     """There is no model for this task yet."""
+
+
+class TrainingError(ModelError):
+    """Training cannot go on.
+
+    Attributes:
+        step: optimiser steps done, or None before the first.
+        checkpoint: folder of the last good checkpoint, from which `resume` goes on, or None.
+    """
+
+    def __init__(self, message: str, *, step: int | None = None, checkpoint: str | None = None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.checkpoint = checkpoint
+
+
+class TrainingCancelledError(TrainingError):
+    """Training was asked to stop; with `resume` it goes on."""
 
 
 class EncoderBusyError(ModelError):

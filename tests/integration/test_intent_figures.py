@@ -79,14 +79,14 @@ def evaluated(
 
 def test_banking77_with_all_training_rows(data: Path, encoder: CachingEncoder, tmp_path: Path) -> None:
     report = evaluated(banking(data, "train"), banking(data, "test"), tmp_path, encoder)
-    assert report.accuracy > 0.931
+    assert report.accuracy >= 0.936
     assert report.macro_f1 >= 0.93
     assert report.ece <= 0.05
 
 
 def test_banking77_with_ten_shots(data: Path, encoder: CachingEncoder, tmp_path: Path) -> None:
     report = evaluated(banking(data, "train"), banking(data, "test"), tmp_path, encoder, shots=10)
-    assert report.accuracy >= 0.84
+    assert report.accuracy >= 0.85
 
 
 def test_clinc150_knows_what_is_out_of_scope(data: Path, encoder: CachingEncoder, tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def host_alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install
 def plugins_of(installed: Installed) -> dict[str, str]:
     """The plugins that are there, and their states."""
     listed = json.loads(installed.rejoinder("plugins", "--json").stdout)
-    return {one["plugin"]: one["state"] for one in listed}
+    return {one["plugin"]: one["state"] for one in listed["plugins"]}
 
 
 def test_the_packages_come_from_the_new_environment(installed: Installed) -> None:

@@ -20,6 +20,7 @@ from rejoinder.context import Clock, utc_now
 from rejoinder.host import Host, Plugins
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.live import LiveModels
+from rejoinder.learning.versions import open_registry
 from rejoinder.models.encoding.service import TextEncoder
 from rejoinder.payloads import Caller
 from rejoinder.settings import DeploymentSettings, LoadedSettings
@@ -74,7 +75,8 @@ async def opened(
 
 def new_models(application: Application, **options: Any) -> LiveModels:
     """Return live models over an application's store as another process would have them."""
-    values: dict[str, Any] = {"data_dir": application.settings.data_dir, "clock": application.clock, **options}
+    registry = open_registry(application.database, application.settings)
+    values: dict[str, Any] = {"registry": registry, "clock": application.clock, **options}
     return LiveModels(application.database, application.host, application.encoder, application.tenants, **values)
 
 

@@ -69,6 +69,12 @@ def entries_of(name: str) -> tuple[Entry, ...]:
 
 
 @cache
+def entries_by_intent(name: str) -> Mapping[str, Entry]:
+    """Return the entries of a shipped catalogue by intent; raises as `entries_of`."""
+    return {entry.intent: entry for entry in entries_of(name)}
+
+
+@cache
 def examples_of(name: str) -> Mapping[str, tuple[str, ...]]:
     """Return the shipped examples of a catalogue by intent, in the file's order; read once.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context
 from rejoinder.errors import ModelError
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Answer, Citation, Command, Domain, Example, Query
+from rejoinder.payloads import Answer, Command, Domain, Example, Query
 
-from rejoinder_customer_service.catalogue import COMPANY, NAMES, Entry, chosen_examples, entries_of, filled
+from rejoinder_customer_service.answers import Answers
+from rejoinder_customer_service.catalogue import NAMES, chosen_examples, entries_of
 from rejoinder_customer_service.faq import Readings, scores_of
 from rejoinder_customer_service.settings import CustomerServiceSettings
 from rejoinder_customer_service.warm import Indexes
@@ -35,6 +37,7 @@ class CustomerServicePlugin:
 
     def __init__(self) -> None:
         self._indexes = Indexes()
+        self._answers: dict[str, Answers] = {}
 
     @hookimpl()
     def register_domain(self) -> list[Domain]:
@@ -58,13 +61,15 @@ class CustomerServicePlugin:
 
     @hookimpl()
     async def tenant_disabled(self, context: Context) -> None:
-        """Free the tenant's index, unless another tenant uses the same."""
+        """Free what is kept for the tenant; its index, unless another tenant uses the same."""
         self._indexes.forget(context.tenant)
+        self._answers.pop(context.tenant, None)
 
     @hookimpl()
     async def stop(self) -> None:
         """Free all indexes."""
         self._indexes.close()
+        self._answers.clear()
 
     @hookimpl()
     def seed_examples(self, context: Context) -> list[Example]:
@@ -92,25 +97,25 @@ class CustomerServicePlugin:
         if query.kind != "reply":
             return []
         readings = _readings(query)
-        scored = [(score, entry) for entry, score in await self._scored(query, readings, context)]
-        known = {entry.intent for _, entry in scored}
-        own = [intent for intent in settings.answers if intent not in known and intent in readings.shares]
-        scored += zip(scores_of(own, readings, [0.0] * len(own)), map(_own_entry, own), strict=True)
-        scored.sort(key=lambda pair: (-pair[0], pair[1].intent))
+        answers = self._answers.get(context.tenant)
+        if answers is None or answers.settings is not settings:
+            answers = self._answers[context.tenant] = Answers(settings)
+        intents = [intent for intent in readings.shares if intent in answers]
+        evidence = await self._evidence(query, readings, context)
+        if evidence:  # otherwise an intent that was not read scores 0
+            intents += [intent for intent in evidence if intent not in readings.shares]
+        scores = scores_of(intents, readings, [evidence.get(intent, 0.0) for intent in intents])
+        best = sorted(zip(scores, intents, strict=True), key=lambda pair: (-pair[0], pair[1]))
         wanted = min(query.limit, settings.max_candidates)
-        return [_answer(entry, score, settings) for score, entry in scored[:wanted] if score >= _LEAST_SCORE]
+        return [replace(answers[intent], score=score) for score, intent in best[:wanted] if score >= _LEAST_SCORE]
 
-    async def _scored(self, query: Query, readings: Readings, context: Context) -> list[tuple[Entry, float]]:
-        settings: CustomerServiceSettings = context.settings
-        if settings.catalogue == "none":
-            return []
-        entries = entries_of(settings.catalogue)
-        evidence = [0.0] * len(entries)
+    async def _evidence(self, query: Query, readings: Readings, context: Context) -> dict[str, float]:
+        """Return what the text alone says for each entry of the catalogue; nothing where it cannot count."""
         text = (query.text or "").strip()
-        if text and readings.leave_room and (index := await self._indexes.ready(context)) is not None:
-            evidence = index.evidence(text, await _vector(text, context) if index.has_vectors else None)
-        scores = scores_of([entry.intent for entry in entries], readings, evidence)
-        return list(zip(entries, scores, strict=True))
+        if not text or not readings.leave_room or (index := await self._indexes.ready(context)) is None:
+            return {}
+        shares = index.evidence(text, await _vector(text, context) if index.has_vectors else None)
+        return {entry.intent: share for entry, share in zip(index.entries, shares, strict=True)}
 
 
 def _readings(query: Query) -> Readings:
@@ -128,22 +133,3 @@ async def _vector(text: str, context: Context) -> FloatArray | None:
     except ModelError:
         return None  # words alone still find something
     return vector
-
-
-def _own_entry(intent: str) -> Entry:
-    title = intent.replace("_", " ")
-    return Entry(intent=intent, title=title.capitalize(), question=title, answer="", source="")
-
-
-def _answer(entry: Entry, score: float, settings: CustomerServiceSettings) -> Answer:
-    own = settings.answers.get(entry.intent)
-    text = filled(own or entry.answer, settings.values, {COMPANY: settings.company}, entry.slots)
-    source = entry.source if own is None else settings.company
-    return Answer(
-        id=f"{settings.catalogue}:{entry.intent}",
-        text=text,
-        score=score,
-        source="faq",
-        intent=entry.intent,
-        citations=(Citation(source=source, title=entry.title),),
-    )

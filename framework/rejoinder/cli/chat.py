@@ -164,7 +164,7 @@ class _Chat:
             self._say(f"     {number}) {option['title']}")
         for citation in reply["citations"]:
             self._say(f"     source: {citation['title'] or citation['source']}", style="dim")
-        if turn["label"] is not None:
+        if turn["answered"] and turn["label"] is not None:
             sure = "" if turn["confidence"] is None else f", {turn['confidence']:.0%} sure"
             self._say(f"     ({turn['label']}{sure})", style="dim")
 

@@ -10,6 +10,7 @@ from string import Template
 
 from rejoinder import __version__
 from rejoinder.errors import ConflictError, InvalidInputError
+from rejoinder.labels import humanised
 
 __all__ = ["create_project"]
 
@@ -38,7 +39,7 @@ def create_project(name: str, into: Path, *, domain: bool = False) -> Path:
         "name": name,
         "package": package,
         "distribution": folder.name,
-        "title": name.replace("_", " ").capitalize(),
+        "title": humanised(name),
         "version": __version__,
     }
     files = {**_COMMON, **(_DOMAIN if domain else _GENERAL)}

@@ -15,39 +15,48 @@ from rejoinder.cli.output import JsonOption, say, show_table
 from rejoinder.errors import NotFoundError, PluginError, PluginLoadError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
+    from rejoinder.host import Host
     from rejoinder.host.discovery import FoundPlugin
     from rejoinder.host.implementations import Implementation
+    from rejoinder.settings import DeploymentSettings
     from rejoinder.testing import CheckResult
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Plugins: list them, check one, start a new one.", invoke_without_command=True)
 
-OrderOption = Annotated[bool, typer.Option("--order", help="Show who is called for each hook, in which order and why.")]
-
 
 @app.callback()
-def _default(context: typer.Context, order: OrderOption = False, json: JsonOption = False) -> None:
+def _default(context: typer.Context, json: JsonOption = False) -> None:
     """Plugins: list them, check one, start a new one."""
     if context.invoked_subcommand is None:
-        list_plugins(order=order, json=json)
+        list_plugins(json=json)
 
 
 @app.command("list")
-def list_plugins(order: OrderOption = False, json: JsonOption = False) -> None:
-    """List the plugins that are there: where they come from, which hooks they have, and which cannot be used."""
+def list_plugins(json: JsonOption = False) -> None:
+    """List the plugins that are there, which cannot be used, and who is called for each hook, in which order and why."""
     from rejoinder.cli.runtime import load_host
     from rejoinder.settings import load_settings
 
     settings = load_settings().settings
     host = load_host(settings, tolerant=True)
-    if order:
-        records = _order_records(list(host.order()))
-        show_table(records, ("hook", "place", "plugin", "why", "kind"), json=json, empty="No plugin is installed.")
+    plugins, order = _plugin_records(host, settings), _order_records(list(host.order()))
+    if json:
+        say("", json=True, data={"plugins": plugins, "order": order})
         return
+    broken = ("problem",) if any(record["problem"] for record in plugins) else ()
+    columns = ("plugin", "distribution", "version", "state", *broken)
+    show_table(plugins, columns, json=False, title="Plugins", empty="No plugin is installed.")
+    if order:
+        title = "Who is called for each hook, in this order"
+        show_table(order, ("hook", "place", "plugin", "why", "kind"), json=False, title=title)
+
+
+def _plugin_records(host: Host, settings: DeploymentSettings) -> list[dict[str, Any]]:
     problems = {failure.plugin: failure for failure in host.failures}
     used = {plugin.name: plugin for plugin in host.plugins}
-    records = []
+    records: list[dict[str, Any]] = []
     for one in _found(settings.plugins.folder):
         distribution, version = _split(one)
         hooks: list[str] = []
@@ -64,12 +73,11 @@ def list_plugins(order: OrderOption = False, json: JsonOption = False) -> None:
                 "distribution": distribution,
                 "version": version,
                 "state": state,
-                "hooks": hooks if json else ", ".join(hooks) or problem,
+                "hooks": hooks,
                 "problem": problem,
             }
         )
-    columns = ("plugin", "distribution", "version", "state", "hooks")
-    show_table(records, columns, json=json, empty="No plugin is installed.")
+    return records
 
 
 @app.command()

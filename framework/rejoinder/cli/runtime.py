@@ -92,4 +92,4 @@ def load_encoder() -> Encoder:
     from rejoinder.models.encoding.encoder import load_encoder
 
     settings = load_settings().settings.encoder
-    return load_encoder(settings.name, threads=settings.threads or os.cpu_count() or 1)
+    return load_encoder(settings.name, threads=settings.threads or os.cpu_count() or 1, **settings.loading)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,12 +33,11 @@ def serve(
     json: JsonOption = False,
 ) -> None:
     """Serve the API until it is interrupted; what was begun is finished first."""
+    from rejoinder.logs import log_to_stderr
     from rejoinder.serving.server import serve as run_server
 
     loaded = load_settings(config)
-    logging.basicConfig(
-        level=loaded.settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    log_to_stderr(loaded.settings.log_level)
 
     def tell(url: str) -> None:
         if json:

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 
 from rejoinder import __version__
 from rejoinder.errors import RejoinderError
-from rejoinder.serving import guests, socket
+from rejoinder.serving import docs, guests, socket
 from rejoinder.serving.door import Door
 from rejoinder.serving.guards import AccessGuard, BodyLimit, Failures
 from rejoinder.serving.openapi import describe
@@ -61,6 +61,7 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         lifespan=lifespan,
         middleware=_middleware(cors_origins),
         generate_unique_id_function=_operation_id,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -69,6 +70,7 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         app.add_exception_handler(error, answer_problem)
     for module in (conversations, feedback, keys, tenants, models, examples, health, guests, socket):
         app.include_router(module.router, prefix="/v1")
+    app.include_router(docs.router)
     app.add_api_route("/", _home, include_in_schema=False)
     if not callable(application):
         app.state.door = Door(application)

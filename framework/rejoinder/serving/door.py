@@ -82,7 +82,12 @@ class Door:
             _logger.error("work beside the requests failed", exc_info=error)
 
     def warm_up(self) -> None:
-        """Begin to load the encoder, so that the first message does not wait for it; the server is not ready until then."""
+        """Begin to load the encoder, so that the first message does not wait for it; the server is not ready until then.
+
+        Where no plugin brings a model, nothing is loaded: whoever encodes a text all the same waits for it.
+        """
+        if not self.application.host.tasks:
+            return
         self.warm.clear()
         self.run_aside(self._warm_up())
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +47,10 @@ CHANNELS = "/v1/channels/"
 ROUTE_S = 30.0
 """Seconds in which a plugin's route must begin to answer."""
 _PAGE_S = 10.0
+
+_CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""A channel's name is part of an address, and of its users' ids, which a colon ends."""
+_KEYS = "key"
 
 _logger = logging.getLogger("rejoinder.serving")
 
@@ -101,7 +106,7 @@ def mount_guests(app: FastAPI, host: Host) -> None:
     """Add what plugins registered.
 
     Raises:
-        PluginSpecError: something is no FastAPI router, or two channels have one name.
+        PluginSpecError: something is no FastAPI router, a channel's name cannot be used, or two channels have one name.
     """
     channels: dict[str, str] = {}
     for plugin, routes in host.registered("register_routes"):
@@ -109,6 +114,12 @@ def mount_guests(app: FastAPI, host: Host) -> None:
         app.include_router(routes.router, prefix=f"{PLUGINS}{plugin}", tags=[plugin])
     for plugin, channel in host.registered("register_channel"):
         _refuse_other(plugin, "register_channel", channel.router)
+        if channel.name == _KEYS or not _CHANNEL_NAME.fullmatch(channel.name):
+            raise PluginSpecError(
+                f"plugin {plugin!r}: a channel may not be called {channel.name!r}: use 1 to 64 small letters, digits, - and _, "
+                f"a letter or digit first, and not {_KEYS!r}, which stands for API keys",
+                plugin=plugin,
+            )
         if channel.name in channels:
             raise PluginSpecError(
                 f"plugins {channels[channel.name]!r} and {plugin!r} both bring a channel {channel.name!r}; disable one of them",
@@ -162,7 +173,8 @@ class _ChannelEntry:
         """Say something as a user, in a new conversation unless one is named; raises as `Conversations.turn`.
 
         Args:
-            user_id: the channel's name for the user; users of other channels never meet theirs.
+            user_id: the channel's name for the user, who is `<channel>:<user_id>` to the bot: users of other channels and holders of
+                tokens, whose ids have no colon, never meet theirs.
         """
         caller = Caller(id=f"{self.name}:{user_id}")
         conversations = self.door.application.conversations

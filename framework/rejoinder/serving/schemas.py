@@ -151,7 +151,8 @@ class TurnOut(_Out):
     reply: Reply
     action: ActionKind
     decision_id: str | None = Field(description="What feedback names; none where a person speaks for the bot.")
-    label: str | None
+    answered: bool = Field(description="Whether an answer was found.")
+    label: str | None = Field(description="The intent that was answered; the likeliest one where none was.")
     confidence: float | None
     mode: Mode
     speaker: str = Field(description="bot, agent, or none while the customer waits for a person.")
@@ -263,7 +264,7 @@ class TokenIn(_In):
 
     model_config = _example(user_id="customer-17", locale="en", time_zone="UTC")
 
-    user_id: UserId
+    user_id: UserId = Field(description="Without a colon: ids with one stand for users of channels and for API keys.")
     locale: str = "en"
     time_zone: str = "UTC"
     ttl_s: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Seconds; at most the deployment's.")
@@ -386,6 +387,57 @@ class ModelVersionOut(_Out):
     metrics: dict[str, float]
     created_at: datetime
     promoted_at: datetime | None = None
+
+
+class ModelEvaluation(_Out):
+    """What a model version scored on some examples."""
+
+    id: str
+    data: str = Field(description="Which examples, e.g. `held_back`: those that no training saw.")
+    metrics: dict[str, float]
+    correct: dict[str, bool] = Field(description="By example.")
+    verdict: Json = Field(default=None, description="The gate's, where it was asked.")
+    created_at: datetime
+
+
+class ModelAncestor(_Out):
+    """A version that another one comes from."""
+
+    id: str
+    task: str
+    number: int
+    state: str
+    metrics: dict[str, float]
+    created_at: datetime
+
+
+class ModelDetails(ModelVersionOut):
+    """One model version with its lineage and evaluations."""
+
+    base_hash: str = Field(description="Of the encoder whose vectors it reads.")
+    data_fingerprint: str = Field(description="Equal only for the same training data.")
+    code_version: str
+    settings: dict[str, Json]
+    seed: int
+    parent_id: str | None = None
+    retired_at: datetime | None = None
+    evaluations: list[ModelEvaluation]
+    lineage: list[ModelAncestor] = Field(description="The parent first.")
+
+
+class RollbackIn(_In):
+    """Which task is to go back to the version before."""
+
+    model_config = _example(task="intent")
+
+    task: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")]
+
+
+class RollbackOut(_Out):
+    """What a roll-back changed."""
+
+    live: ModelVersionOut
+    retired: ModelVersionOut
 
 
 class ModelList(_Out):

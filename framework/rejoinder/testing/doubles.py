@@ -6,13 +6,16 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rejoinder.errors import ModelError
 from rejoinder.hooks import hookimpl
+from rejoinder.models.learner import reads_of
 from rejoinder.payloads import (
     Action,
     Answer,
     ConversationState,
+    Example,
     Message,
     Query,
     Reading,
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
 
     from rejoinder.errors import EncoderBusyError
     from rejoinder.learning.memory import Match
-    from rejoinder.models.learner import Prediction
+    from rejoinder.models.adapters.adapter import Adapter
+    from rejoinder.models.learner import Learner, Prediction
 
 _WORD = re.compile(r"\w+")
 
@@ -151,10 +155,29 @@ class HashModels:
         vector: NDArray[np.float32] = self.encoder.encode([text])[0]
         return vector
 
-    async def predict(self, task: str, text: str) -> Prediction | None:
-        """Return what the test laid down."""
+    async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
+        """Return what the test laid down for the task and the (first) text."""
         return self.predictions.get((task, text))
 
     async def recall(self, task: str, text: str) -> Match | None:
         """Return None: nothing was corrected."""
         return None
+
+    async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
+        """Return what a learner reads: vectors, or pairs of them.
+
+        Raises:
+            ModelError: it reads states of tokens, or there is an adapter: a `HashEncoder` has neither.
+        """
+        kind = reads_of(learner)
+        if kind == "tokens" or adapter is not None:
+            raise ModelError("a HashEncoder gives vectors of texts only: use a real encoder, or write the inputs down")
+        texts = [example.text for example in examples]
+        if kind == "vectors":
+            return self.encoder.encode(texts)
+        both = self.encoder.encode([*texts, *(example.other or "" for example in examples)])
+        return both.reshape(2, len(texts), -1).swapaxes(0, 1)
+
+    async def base_encoder(self) -> HashEncoder:
+        """Return the encoder."""
+        return self.encoder

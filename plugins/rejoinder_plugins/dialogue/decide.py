@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from rejoinder.context import Context
+from rejoinder.labels import humanised
 from rejoinder.payloads import (
     Action,
     ConversationState,
@@ -191,8 +192,8 @@ def merged(state: ConversationState, understanding: Understanding) -> Conversati
 
 def _distinct_titles(readings: list[Reading]) -> list[str]:
     """Return what to call each reading; where two have the same title, their intents are named too."""
-    titles = [one.title or one.intent.replace("_", " ") for one in readings]
+    titles = [one.title or humanised(one.intent) for one in readings]
     return [
-        title if titles.count(title) == 1 else f"{title} ({one.intent.replace('_', ' ')})"
+        title if titles.count(title) == 1 else f"{title} ({humanised(one.intent).lower()})"
         for title, one in zip(titles, readings, strict=True)
     ]

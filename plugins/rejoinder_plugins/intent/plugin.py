@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context, Deployment
 from rejoinder.hooks import hookimpl
+from rejoinder.labels import humanised
 from rejoinder.payloads import Message, Reading, Task, Understanding
 
 from rejoinder_plugins.intent.settings import IntentSettings
@@ -88,15 +88,3 @@ def _in_scope(prediction: Prediction) -> float:
     """Return the probability of being in scope, moved to the side of 0.5 on which the model's own threshold puts the text."""
     share = min(1.0, max(0.0, float(prediction.in_scope)))
     return max(share, LEARNED_THRESHOLD) if prediction.accepted else min(share, _JUST_BELOW)
-
-
-def humanised(label: str) -> str:
-    """Return a label as a person would write it.
-
-    Example:
-        >>> humanised("Refund_not_showing_up"), humanised("cancelOrder")
-        ('Refund not showing up', 'Cancel order')
-    """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
-    words = " ".join(re.split(r"[\s_\-./:]+", words)).strip()
-    return words.capitalize() if words else label

@@ -338,6 +338,44 @@ def test_model_versions_are_listed(acme: Acme) -> None:
     assert [one["state"] for one in listed["versions"]] == ["live"]
 
 
+def test_a_version_is_promoted_and_rolled_back(acme: Acme) -> None:
+    acme.say(acme.conversation(), "when do you open?")
+    admin = bearer(acme.keys["admin"])
+    row = {"task": "intent", "text": "may I bring my dog", "label": "pets"}
+    assert acme.client.post("/v1/examples", headers=admin, json=[row]).status_code == 200
+    versions = acme.client.get("/v1/models?task=intent", headers=admin).json()["versions"]
+    new, old = versions[0], versions[1]
+    assert (new["state"], old["state"]) == ("live", "retired")
+
+    promoted = acme.client.post(f"/v1/models/{old['id']}/promote", headers=admin)
+    assert (promoted.status_code, promoted.json()["state"]) == (200, "live")
+    again = acme.client.post(f"/v1/models/{old['id']}/promote", headers=admin)
+    assert (again.status_code, again.json()["type"]) == (409, "urn:rejoinder:problem:conflict")
+    back = acme.client.post("/v1/models/rollback", headers=admin, json={"task": "intent"}).json()
+    assert (back["live"]["id"], back["retired"]["id"]) == (new["id"], old["id"])
+    shown = acme.client.get(f"/v1/models/{new['id']}", headers=bearer(acme.keys["analyst"])).json()
+    assert (shown["state"], shown["lineage"][0]["id"], shown["evaluations"]) == ("live", old["id"], [])
+
+
+def test_only_admins_change_which_model_answers(acme: Acme) -> None:
+    acme.say(acme.conversation(), "when do you open?")
+    (version, *_) = acme.client.get("/v1/models?state=live", headers=bearer(acme.keys["admin"])).json()["versions"]
+    for role in ("analyst", "agent", "ana"):
+        promoted = acme.client.post(f"/v1/models/{version['id']}/promote", headers=bearer(acme.keys[role]))
+        back = acme.client.post("/v1/models/rollback", headers=bearer(acme.keys[role]), json={"task": "intent"})
+        assert (promoted.status_code, back.status_code) == (403, 403)
+
+
+def test_a_model_version_that_is_not_there_is_not_found(acme: Acme) -> None:
+    admin = bearer(acme.keys["admin"])
+    for response in (
+        acme.client.get("/v1/models/model_x", headers=admin),
+        acme.client.post("/v1/models/model_x/promote", headers=admin),
+        acme.client.post("/v1/models/rollback", headers=admin, json={"task": "no-such-task"}),
+    ):
+        assert (response.status_code, response.json()["type"]) == (404, "urn:rejoinder:problem:not-found")
+
+
 # --- sockets -------------------------------------------------------------------------------------------------------
 
 

@@ -153,3 +153,33 @@ def test_a_file_must_be_named(run: Run) -> None:
 
 def test_an_unknown_kind_is_answered_with_the_kinds(run: Run) -> None:
     assert "intents" in run("evaluate", "intents", code=2).stderr
+
+
+def test_sentiment_has_the_same_keys_and_says_its_method(run: Run, files: tuple[str, ...], folder: Path) -> None:
+    run("evaluate", "sentiment", *files[2:], "--method", "head", "--report", "out/report.json")
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert set(report) >= KEYS
+    assert report["method"] == "head"
+    assert (folder / "out" / "report.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_sentiment_of_entities(data: Callable[..., Any], folder: Path) -> None:
+    rows = "".join(
+        f"A rises while B falls {n},{label},{who}\n" for n in range(6) for label, who in (("up", "A"), ("down", "B"))
+    )
+    (folder / "entities.csv").write_text(f"text,label,entity\n{rows}")
+    report = data("evaluate", "sentiment", "--train", "entities.csv", "--test", "entities.csv", "--method", "head")
+
+    assert report["accuracy"] > 0.5  # each text has both labels
+
+
+@pytest.mark.parametrize("kind", ["intent", "sentiment", "qa"])
+def test_an_unknown_method_is_answered_with_the_choices(run: Run, files: tuple[str, ...], kind: str) -> None:
+    result = run("evaluate", kind, *files[2:], "--method", "lara", code=1)
+    assert "choose one of auto, head, lora, adalora, prefix_tuning, full. Did you mean 'lora'?" in result.stderr
+
+
+def test_a_question_file_that_is_none_is_named(run: Run, files: tuple[str, ...]) -> None:
+    result = run("evaluate", "qa", *files[2:], code=1)
+    assert result.stderr.startswith("rejoinder: train.csv is not JSON in UTF-8")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import tarfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from rejoinder.learning.versions import open_registry
+from rejoinder.models.storage import check_artefact
+from rejoinder.payloads import Evaluation, Example
 from rejoinder.settings import load_settings
 from rejoinder.store.database import Database
-from rejoinder.store.models import add_version, set_version_state
+from rejoinder.store.models import add_evaluation, add_version, set_version_state
 from rejoinder.store.runs import claim_run, create_run, finish_run
 from typer.testing import Result
+
+from tests.support.learners import NearestLearner
 
 Run = Callable[..., Result]
 Data = Callable[..., Any]
@@ -97,6 +105,129 @@ def test_a_version_of_another_tenant_is_not_there(run: Run, versions: list[str])
 
     result = run("models", "show", versions[0], "--tenant", "other", code=1)
     assert result.stderr == f"rejoinder: there is no model version {versions[0]!r}\n"
+
+
+def test_a_version_is_shown_with_its_evaluations_and_ancestors(data: Data, acme: str, versions: list[str]) -> None:
+    async def made(database: Database) -> str:
+        row = await add_version(database, acme, task="intent", artefact="x", sha256="0", parent_id=versions[1])
+        await add_evaluation(database, acme, row.id, data="held_back", evaluation=Evaluation(metrics={"accuracy": 0.9}))
+        return row.id
+
+    shown = data("models", "show", in_store(made), "--tenant", acme)
+    assert [(one["data"], one["metrics"]) for one in shown["evaluations"]] == [("held_back", {"accuracy": 0.9})]
+    assert [one["id"] for one in shown["lineage"]] == [versions[1]]
+
+
+# --- promoted, rolled back, exported -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fitted(acme: str) -> list[str]:
+    """The ids of three candidates with files."""
+
+    async def made(database: Database) -> list[str]:
+        registry = open_registry(database, load_settings().settings)
+        ids = []
+        for number in range(3):
+            learner = NearestLearner()
+            learner.fit([Example(id="e", task="intent", text="t", label=str(number))], np.ones((1, 4)), seed=0)
+            draft = await registry.draft()
+            learner.save(draft / "head")
+            ids.append((await registry.add(acme, "intent", draft, metrics={"accuracy": number / 10})).id)
+        return ids
+
+    found: list[str] = in_store(made)
+    return found
+
+
+def states(data: Data) -> list[str]:
+    return [one["state"] for one in data("models", "list", "--tenant", "acme")][::-1]
+
+
+def test_versions_are_promoted_and_rolled_back_by_id_or_name(data: Data, acme: str, fitted: list[str]) -> None:
+    assert data("models", "promote", fitted[0], "--tenant", acme)["state"] == "live"
+    assert data("models", "promote", "intent-2", "--tenant", acme)["id"] == fitted[1]
+    assert states(data) == ["retired", "live", "candidate"]
+    both = data("models", "rollback", "--tenant", acme, "--task", "intent")
+
+    assert (both["live"]["id"], both["retired"]["id"]) == (fitted[0], fitted[1])
+    assert states(data) == ["live", "retired", "candidate"]
+
+
+def test_people_are_told_what_is_live(run: Run, acme: str, fitted: list[str]) -> None:
+    assert run("models", "promote", "intent-1", "--tenant", acme).stdout == f"intent-1 ({fitted[0]}) is live.\n"
+    run("models", "promote", "intent-2", "--tenant", acme)
+    output = run("models", "rollback", "--tenant", acme, "--task", "intent").stdout
+    assert output == f"intent-1 ({fitted[0]}) is live again, in place of intent-2 ({fitted[1]}).\n"
+
+
+@pytest.mark.parametrize("command", ["show", "promote", "export"])
+def test_a_version_that_is_nearly_right_is_suggested(run: Run, acme: str, fitted: list[str], command: str) -> None:
+    result = run("models", command, "intnet-2", "--tenant", acme, code=1)
+    assert result.stderr == "rejoinder: there is no model version 'intnet-2'. Did you mean 'intent-2'?\n"
+
+
+def test_a_task_that_is_nearly_right_is_suggested(run: Run, acme: str, fitted: list[str]) -> None:
+    run("models", "promote", "intent-1", "--tenant", acme)
+    result = run("models", "rollback", "--tenant", acme, "--task", "intents", code=1)
+    assert "Did you mean 'intent'?" in result.stderr
+
+
+def test_what_cannot_be_done_says_why(run: Run, acme: str, fitted: list[str]) -> None:
+    run("models", "promote", "intent-1", "--tenant", acme)
+
+    assert "is live already" in run("models", "promote", "intent-1", "--tenant", acme, code=1).stderr
+    assert "was live before it" in run("models", "rollback", "--tenant", acme, "--task", "intent", code=1).stderr
+
+
+def test_a_damaged_version_is_not_promoted(run: Run, data: Data, acme: str, fitted: list[str]) -> None:
+    shown = data("models", "show", fitted[0], "--tenant", acme)
+    file = next(Path(shown["artefact"]).glob("head/*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1])
+
+    assert f"{file} is damaged" in run("models", "promote", fitted[0], "--tenant", acme, code=1).stderr
+    assert states(data) == ["candidate"] * 3
+
+
+def test_no_tenant_promotes_or_takes_anothers_version(run: Run, fitted: list[str]) -> None:
+    run("tenant", "create", "other")
+    for command in ("promote", "export"):
+        assert "there is no model version" in run("models", command, fitted[0], "--tenant", "other", code=1).stderr
+
+
+@pytest.mark.parametrize("to", ["there", "there/intent.tar.gz", "it.tgz", None], ids=str)
+def test_an_exported_version_can_be_loaded_elsewhere(
+    data: Data, acme: str, fitted: list[str], tmp_path: Path, to: str | None
+) -> None:
+    where = () if to is None else ("--to", to)
+    told = data("models", "export", "intent-2", "--tenant", acme, *where)
+    target = Path(told["path"])
+    folder = target
+    if target.is_file():
+        with tarfile.open(target) as archive:
+            archive.extractall(tmp_path / "unpacked", filter="data")
+        (folder,) = (tmp_path / "unpacked").iterdir()
+
+    assert to is None or target == Path(to)
+    assert check_artefact(folder)["files"] == told["files"]
+    assert set(told["files"]) >= {"version.json", "head/model.json"}
+    assert NearestLearner.load(folder / "head").labels == ["1"]
+    version = json.loads((folder / "version.json").read_text())
+    assert (version["id"], version["metrics"]) == (fitted[1], {"accuracy": 0.1})
+    assert {"base_hash", "data_fingerprint", "code_version", "settings", "seed", "evaluations", "lineage"} <= set(
+        version
+    )
+
+
+def test_an_export_never_replaces_what_is_there(run: Run, acme: str, fitted: list[str]) -> None:
+    Path("there").mkdir()
+
+    assert (
+        "there is something at" in run("models", "export", fitted[0], "--tenant", acme, "--to", "there", code=1).stderr
+    )
+    result = run("models", "export", fitted[0], "--tenant", acme, "--to", "it.zip", code=1)
+    assert "an archive that ends in .tar.gz" in result.stderr
+    assert not list(Path().glob(".*.????????"))
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def data(*words: str) -> Any:
 def test_lists_plugins_with_hooks_and_origin(folder: Path, words: tuple[str, ...]) -> None:
     write(folder, "shop")
 
-    assert data(*words) == [
+    assert data(*words)["plugins"] == [
         {
             "plugin": "shop",
             "distribution": str(folder / "shop.py"),
@@ -73,7 +74,7 @@ def test_shows_why_a_plugin_is_refused_and_which_are_switched_off(folder: Path) 
     toml = folder.parent / "rejoinder.toml"
     toml.write_text(toml.read_text().replace("[]", '["shop"]'))
 
-    rows = {row["plugin"]: row for row in data()}
+    rows = {row["plugin"]: row for row in data()["plugins"]}
 
     assert rows["shop"]["state"] == "off"
     assert rows["broken"]["state"] == rows["misspelt"]["state"] == "refused"
@@ -82,13 +83,13 @@ def test_shows_why_a_plugin_is_refused_and_which_are_switched_off(folder: Path) 
     assert "Did you mean 'retrieve_answers'?" in run().stdout
 
 
-def test_shows_the_order_and_why(folder: Path) -> None:
+def test_shows_the_order_and_why_without_being_asked(folder: Path) -> None:
     write(folder, "a", "trylast=True")
     write(folder, "b", "after=['c']")
     write(folder, "c")
     write(folder, "d", "tryfirst=True, before=['nobody']")
 
-    rows = data("--order")
+    rows = data()["order"]
 
     assert [(row["place"], row["plugin"], row["why"]) for row in rows] == [
         (1, "d", "tryfirst, before nobody"),
@@ -97,7 +98,26 @@ def test_shows_the_order_and_why(folder: Path) -> None:
         (4, "a", "trylast"),
     ]
     assert {(row["hook"], row["kind"]) for row in rows} == {("retrieve_answers", "def")}
-    assert "tryfirst, before nobody" in run("list", "--order").stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("words", [(), ("list",)], ids=["default", "list"])
+def test_a_terminal_shows_the_order_in_lines_that_fit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], columns: int
+) -> None:
+    write(folder, "a", "trylast=True")
+    write(folder, "b")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in run(*words).stdout.splitlines()]
+
+    assert max(map(len, lines)) <= columns
+    calls = [line.split() for line in lines if "retrieve_answers" in line]
+    assert calls == [
+        ["retrieve_answers", "1", "b", "by", "name", "def"],
+        ["retrieve_answers", "2", "a", "trylast", "def"],
+    ]
 
 
 def test_says_so_when_there_is_none(folder: Path) -> None:
@@ -258,5 +278,5 @@ def test_folder_plugins_are_found_in_order_of_names(folder: Path) -> None:
     for name in ("c", "a", "b"):
         write(folder, name)
 
-    assert [row["plugin"] for row in data()] == ["a", "b", "c"]
+    assert [row["plugin"] for row in data()["plugins"]] == ["a", "b", "c"]
     assert all(isinstance(one, FoundPlugin) for one in folder_plugins(folder))

@@ -12,7 +12,6 @@ from rejoinder.context import Deployment
 from rejoinder.models.learner import Prediction
 from rejoinder.payloads import ConversationState, Domain, Message
 from rejoinder_plugins.intent import IntentPlugin, IntentSettings
-from rejoinder_plugins.intent.plugin import humanised
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -100,16 +99,3 @@ def test_the_task_is_the_shipped_learner_and_imported_only_when_made() -> None:
         "from rejoinder.models.learner import Learner; assert isinstance(task.learner(), Learner)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize(
-    ("label", "title"),
-    [
-        ("a_b-c", "A b c"),
-        ("__", "__"),
-        ("Refund_not_showing_up", "Refund not showing up"),
-        ("shop:track", "Shop track"),
-    ],
-)
-def test_humanised(label: str, title: str) -> None:
-    assert humanised(label) == title

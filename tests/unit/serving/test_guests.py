@@ -142,6 +142,17 @@ async def test_a_channel_talks_for_its_users(parcels: Served) -> None:
     assert parcels.application.conversations.all["acme", "conv_1"].user_id == "letters:ana"
 
 
+@pytest.mark.parametrize("name", ["key", "two words", "a:b", "a/b", "Letters", ""])
+async def test_a_channel_whose_users_could_be_taken_for_others_is_refused(serve: Serve, name: str) -> None:
+    class Odd:
+        @hookimpl()
+        def register_channel(self) -> Sequence[Channel]:
+            return [Channel(name=name, router=APIRouter())]
+
+    with pytest.raises(PluginSpecError, match=f"'odd'.*{name!r}" if name else "odd"):
+        await serve(named={"odd": Odd()})
+
+
 @pytest.mark.parametrize(
     "path", ["letters/other/incoming", "letters/nobody/incoming", "faxes/acme/incoming", "letters"]
 )

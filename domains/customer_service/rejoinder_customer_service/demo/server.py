@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +41,11 @@ class RunningServer:
 
 
 @contextmanager
-def running_server() -> Iterator[RunningServer]:
+def running_server(settings: Mapping[str, str] | None = None) -> Iterator[RunningServer]:
     """Start `rejoinder serve` in an empty folder, and stop it at the end.
 
+    Args:
+        settings: further settings, as environment variables.
     Raises:
         DemoError: it did not start; the text has its last lines.
     """
@@ -51,7 +53,7 @@ def running_server() -> Iterator[RunningServer]:
         config = Path(folder) / "rejoinder.toml"
         config.write_text(CONFIG, encoding="utf-8")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("REJOINDER_")}
-        environment = {**kept, "REJOINDER_CONFIG": str(config)}
+        environment = {**kept, "REJOINDER_CONFIG": str(config), **(settings or {})}
         key = _run(environment, "key", "create", "--operator", "--name", "demo", "--json")["key"]
         log_path = Path(folder) / "server.log"
         with log_path.open("wb") as log:

@@ -27,8 +27,10 @@ router = APIRouter(tags=["keys"], route_class=JsonRoute)
 )
 async def issue_token(body: TokenIn, entry: Annotated[Entry, Depends(May("issue_tokens"))], door: TheDoor) -> Response:
     """For a shop's backend: the token goes to the user's browser, is short-lived, and good for this user only."""
-    if body.user_id.startswith("key:"):
-        raise InvalidInputError("body.user_id: ids that begin with 'key:' stand for API keys; choose another")
+    if ":" in body.user_id:
+        raise InvalidInputError(
+            "body.user_id: ids with a ':' stand for users of channels ('<channel>:<id>') and for API keys; use one without"
+        )
     issued = await door.application.tenants.issue_token(
         entry.principal,
         body.user_id,

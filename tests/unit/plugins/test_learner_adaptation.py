@@ -1,0 +1,221 @@
+"""A worker trains a model with an adapter, by the tenant's settings; promoted, it serves turns with it, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+pytest.importorskip("peft", reason="needs the extra rejoinder[models]")
+
+from rejoinder.application import Application
+from rejoinder.context import utc_now
+from rejoinder.errors import ModelError, ModelIntegrityError
+from rejoinder.learning.adaptation import run_adaptation
+from rejoinder.learning.holdback import held_back
+from rejoinder.models.adapters.adapter import load_adapter
+from rejoinder.models.encoding.encoder import PRECISIONS, Encoder
+from rejoinder.models.storage import check_artefact
+from rejoinder.models.tasks.multi_label import MultiLabelClassifier
+from rejoinder.models.tasks.question_answering import QuestionAnswering
+from rejoinder.models.tasks.sentence_pair import SentencePairScorer
+from rejoinder.models.tasks.text_classification import TextClassifier
+from rejoinder.models.tasks.token_classification import TokenClassifier
+from rejoinder.models.training.checkpoint import save_checkpoint
+from rejoinder.payloads import AdaptationRequest, Example, Task
+from rejoinder.store.examples import add_examples
+from rejoinder.store.models import list_evaluations, list_versions
+from rejoinder.store.runs import create_run
+from rejoinder.store.tables import ModelVersion
+from rejoinder.testing import HashModels
+from rejoinder_plugins.learner_adaptation import LearnerAdaptationPlugin, LearnerAdaptationSettings
+from rejoinder_plugins.learner_adaptation.training import kind_of, train_adapter
+
+from tests.support.application import ANA, opened
+from tests.support.learners import TaughtPlugin
+from tests.support.tiny_encoder import FILL, write_tiny_bert
+
+QUESTION = "the firm rose"
+
+
+def texts(count: int = 40) -> dict[str, str]:
+    draw = random.Random(0)
+    found = {}
+    for number in range(count):
+        verb, label = (("rose", "up"), ("fell", "down"))[number % 2]
+        found[f"{verb} {' '.join(draw.choices(FILL, k=3))} firm"] = label
+    return found
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny_bert(folder)
+    return Encoder(str(folder), threads=1)
+
+
+@pytest.fixture
+async def application(tmp_path: Path, encoder: Encoder) -> AsyncIterator[Application]:
+    plugins = {"taught": TaughtPlugin(texts(), TextClassifier), "learner_adaptation": LearnerAdaptationPlugin()}
+    async with opened(tmp_path, plugins, model=encoder, tenants=("acme", "other")) as application:
+        await application.tenants.set_setting("acme", "learner_adaptation.method", "lora")
+        await application.tenants.set_setting("acme", "learner_adaptation.epochs", 2)
+        yield application
+
+
+async def adapted(application: Application) -> ModelVersion:
+    run = await create_run(application.database, "acme", task="intent")
+    version_id = await run_adaptation(application, tenant="acme", run_id=run.id, owner="worker")
+    (version,) = [one for one in await list_versions(application.database, "acme") if one.id == version_id]
+    return version
+
+
+async def turn(application: Application, tenant: str) -> tuple[str | None, str]:
+    request = await application.models.request_for(tenant, ANA)
+    said = await request.models.predict("intent", QUESTION)
+    return (said.label if said else None), request.models.versions["intent"]
+
+
+async def test_a_run_trains_an_adapter_that_serves_once_it_is_promoted(application: Application) -> None:
+    kept = next(text for n in range(100) if held_back(text := f"rose {'good ' * n}firm", 10))
+    one = Example(id="kept", task="intent", text=kept, label="up", polarity="correction", at=utc_now())
+    await add_examples(application.database, "acme", [one], held_back=lambda example: held_back(example.text, 10))
+    assert await turn(application, "acme") == ("up", "intent-1+1")
+    elsewhere = await turn(application, "other")
+    version = await adapted(application)
+
+    folder = Path(version.artefact)
+    assert {name.partition("/")[0] for name in check_artefact(folder)["files"]} == {"adapter", "head", "anchors"}
+    assert load_adapter(folder / "adapter").settings["trained_as"] == "lora"
+    assert "adapter_train_loss" in version.metrics
+    (scored,) = await list_evaluations(application.database, "acme", version.id)
+    assert scored.correct == {"kept": True}
+
+    await application.models.promote("acme", version.id)
+    async with asyncio.timeout(10):
+        while (await turn(application, "acme"))[1] != "intent-2+1":
+            assert await turn(application, "other") == elsewhere
+            await asyncio.sleep(0.02)
+    assert await turn(application, "acme") == ("up", "intent-2+1")
+    assert application.models._adapters.stats.held == 1
+    assert await turn(application, "other") == elsewhere
+
+
+async def test_a_run_leaves_no_checkpoints(application: Application) -> None:
+    await adapted(application)
+    work = Path(application.settings.data_dir) / "work" / "learner_adaptation"
+    assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("learner", "kind"),
+    [
+        (TextClassifier, "classification"),
+        (MultiLabelClassifier, "multi-label"),
+        (SentencePairScorer, "pairs"),
+        (QuestionAnswering, "qa"),
+        (TokenClassifier, "tags"),
+    ],
+)
+def test_an_adapter_is_trained_for_what_the_learner_is(learner: Any, kind: str) -> None:
+    assert kind_of(learner()) == kind
+
+
+def asked(folder: Path) -> AdaptationRequest:
+    examples = [Example(id=text, task="intent", text=text, label=label) for text, label in texts().items()]
+    return AdaptationRequest(run_id="run", task="intent", examples=tuple(examples), folder=str(folder))
+
+
+async def test_a_cancelled_training_stops_and_is_taken_up_where_it_stopped(tmp_path: Path, encoder: Encoder) -> None:
+    settings = LearnerAdaptationSettings(method="lora", epochs=3)
+    whole = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "whole")
+    reached, saved = threading.Event(), threading.Event()
+
+    def save(*args: Any, **options: Any) -> None:
+        save_checkpoint(*args, **options)
+        (saved if reached.is_set() else reached).set()
+        time.sleep(0.2)
+
+    with patch("rejoinder.models.training.loop.save_checkpoint", save):
+        training = asyncio.create_task(
+            train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work")
+        )
+        assert await asyncio.to_thread(reached.wait, 20)
+        training.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await training
+        assert await asyncio.to_thread(saved.wait, 20)
+    (left,) = (tmp_path / "work").iterdir()
+    assert (left / "checkpoint").is_dir()
+
+    with patch("rejoinder.models.training.loop._Run._evaluate", autospec=True) as epochs:
+        again = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work")
+    assert epochs.call_count < settings.epochs, "the epochs before are not run again"
+    assert again.adapter.id == whole.adapter.id
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+async def test_an_encoder_without_weights_cannot_be_adapted(tmp_path: Path) -> None:
+    plugin = LearnerAdaptationPlugin()
+    task = Task(name="intent", learner=TextClassifier)
+    plugin.start(SimpleNamespace(data_dir=str(tmp_path), tasks={"intent": task}))  # type: ignore[arg-type]
+    context: Any = SimpleNamespace(settings=LearnerAdaptationSettings(method="full"), models=HashModels())
+    with pytest.raises(ModelError, match="cannot be adapted"):
+        await plugin.adapt_model(asked(tmp_path), context)
+
+
+# --- one precision for servers and workers -----------------------------------------------------------------------------
+
+
+class Int8(Encoder):
+    """The same encoder as a server with `onnx-int8` has it, as far as keys go."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder), threads=1)
+        self.hash = next(key for key, precision in keys(self).items() if precision == "int8")
+
+
+def keys(encoder: Encoder) -> dict[str, str]:
+    from rejoinder.models.encoding.encoder import _hash
+
+    made = {}
+    for precision in PRECISIONS:
+        key = _hash(encoder.weights_sha256, encoder.pooling.mode, encoder.max_tokens, precision)
+        assert encoder.precision_of(key) == precision
+        made[key] = precision
+    return made
+
+
+async def test_a_model_fitted_in_another_precision_is_refused_with_what_to_do(
+    application: Application, encoder: Encoder
+) -> None:
+    await turn(application, "acme")
+    (version,) = await list_versions(application.database, "acme")
+    int8 = Int8(encoder.folder)
+
+    assert encoder.precision_of("another") is None
+    with pytest.raises(ModelIntegrityError, match=r'in float32, .* in int8.*again with encoder.backend = "onnx-int8"'):
+        await application.models.registry.load(version, TextClassifier, base_hash=int8.hash, encoder=int8)
+    with pytest.raises(ModelIntegrityError, match="use the encoder it was fitted on"):
+        await application.models.registry.load(version, TextClassifier, base_hash="another")
+
+
+async def test_a_worker_with_another_precision_than_the_servers_does_not_begin(
+    application: Application, encoder: Encoder, tmp_path: Path
+) -> None:
+    await application.models.promote("acme", (await adapted(application)).id)
+    plugins = {"taught": TaughtPlugin(texts(), TextClassifier), "learner_adaptation": LearnerAdaptationPlugin()}
+    run = await create_run(application.database, "acme", task="intent")
+    async with opened(tmp_path, plugins, model=Int8(encoder.folder)) as worker:
+        with pytest.raises(ModelError, match=r"is live and cannot be used by this worker: .* in float32, .* in int8"):
+            await run_adaptation(worker, tenant="acme", run_id=run.id, owner="worker")
+    live = await list_versions(application.database, "acme", state="live")
+    assert [f"{one.task}-{one.number}" for one in live] == ["intent-2"], "nothing was fitted anew"
