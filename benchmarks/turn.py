@@ -1,11 +1,15 @@
 """A turn over HTTP beside the encoder's own time for the same text: what everything around the model costs.
 
-    REJOINDER_DATA=<folder of data sets> python benchmarks/turn.py [--turns 600] [--json OUT]
+    REJOINDER_DATA=<folder of data sets> python benchmarks/turn.py [--backends torch,onnx-int8] [--seconds 10] [--json OUT]
 
-A real server (SQLite, synchronous=FULL, every turn durable) serves a tenant whose model was fitted on all of banking77's train
-split; one client asks texts of the test split that it never repeats, over one connection. In the same run the encoder encodes the
-same texts by itself, tokenising included, with as many threads as the server gives it. Before and after, so that a machine that
-changes its speed shows. Wanted: p50 at most 1.6 times, p99 at most 4 times the encoder's own.
+For each encoder backend a real server (SQLite, synchronous=FULL, every turn durable) serves a tenant whose model was fitted on all of
+banking77's train split. wrk (Debian: apt install wrk) asks texts of the test split that it never repeats: with one connection, then
+with 16, each in a conversation of its own. In the same run the encoder encodes the same texts by itself, tokenising included: one by
+one with as many threads as the server gives it, and in batches of 16 with all cores, which is its best; before and after, so that a
+machine that changes its speed shows.
+
+Wanted: torch: p50 at most 1.6 times, p99 at most 4 times the encoder's own; int8: p50 at most 4 times, p99 at most 12 times, and with
+16 connections at least 0.25 of the encoder's best. (A commit that waits for the disk takes as long on every backend.)
 """
 
 from __future__ import annotations
@@ -16,41 +20,40 @@ import gzip
 import http.client
 import json
 import os
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rejoinder.models.encoding.encoder import Encoder, load_encoder
-from rejoinder_customer_service.demo.server import running_server
+from rejoinder_customer_service.demo.server import RunningServer, running_server
 
-WANTED = {"p50": 1.6, "p99": 4.0}
-WARM_UP = 50
+WANTED = {"torch": {"p50": 1.6, "p99": 4.0}, "onnx-int8": {"p50": 4.0, "p99": 12.0, "share": 0.25}}
+CONNECTIONS = 16
+WARM_UP_S = 3
+ENCODED = 300
+SCRIPT = Path(__file__).with_suffix(".lua")
 
 
-class Client:
-    """One keep-alive connection of one caller; as cheap as the standard library allows."""
-
-    def __init__(self, url: str, token: str, tenant: str | None = None) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        if tenant is not None:
-            self._headers["Rejoinder-Tenant"] = tenant
-
-    def reconnect(self) -> None:
-        """Open a new connection: the server closes those that were idle for some seconds."""
-        self._connection.close()
-
-    def post(self, path: str, body: object) -> dict[str, str]:
-        """Post JSON; return JSON."""
-        self._connection.request("POST", path, json.dumps(body), self._headers)
-        response = self._connection.getresponse()
-        data = response.read()
-        if response.status >= 300:
-            sys.exit(f"POST {path}: {response.status} {data.decode()}")
-        found: dict[str, str] = json.loads(data)
-        return found
+def post(url: str, path: str, body: object, token: str, tenant: str | None = None) -> dict[str, str]:
+    """Post JSON; return JSON."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    if tenant is not None:
+        headers["Rejoinder-Tenant"] = tenant
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
+    connection.request("POST", path, json.dumps(body), headers)
+    response = connection.getresponse()
+    data = response.read()
+    connection.close()
+    if response.status >= 300:
+        sys.exit(f"POST {path}: {response.status} {data.decode()}")
+    found: dict[str, str] = json.loads(data)
+    return found
 
 
 def banking77(split: str) -> list[dict[str, str]]:
@@ -63,33 +66,31 @@ def banking77(split: str) -> list[dict[str, str]]:
         return [{"text": row["text"], "label": row["category"]} for row in csv.DictReader(file)]
 
 
-def open_tenant(url: str, operator_key: str) -> Client:
-    """Make a tenant, teach it all of banking77's train split, and return a customer of it."""
-    operator = Client(url, operator_key)
-    operator.post(
-        "/v1/tenants",
-        {"id": "bench", "settings": {"customer_service": {"catalogue": "banking77", "examples_per_intent": 1}}},
-    )
-    admin = Client(url, operator_key, "bench")
-    admin.post("/v1/examples", [{**row, "task": "intent"} for row in banking77("train")])
-    token = admin.post("/v1/tokens", {"user_id": "customer"})["token"]
-    return Client(url, token)
+def open_tenant(server: RunningServer, texts: list[str], plan: Path) -> None:
+    """Make a tenant, teach it all of banking77's train split, and write down what wrk needs to talk to it."""
+    url, key = server.url, server.operator_key
+    settings = {"customer_service": {"catalogue": "banking77", "examples_per_intent": 1}}
+    post(url, "/v1/tenants", {"id": "bench", "settings": settings}, key)
+    post(url, "/v1/examples", [{**row, "task": "intent"} for row in banking77("train")], key, "bench")
+    token = post(url, "/v1/tokens", {"user_id": "customer"}, key, "bench")["token"]
+    conversations = [post(url, "/v1/conversations", {}, token)["id"] for _ in range(CONNECTIONS)]
+    escaped = [json.dumps(text)[1:-1] for text in texts]
+    plan.write_text("\n".join([token, str(CONNECTIONS), *conversations, *escaped]) + "\n", encoding="utf-8")
 
 
-def time_turns(client: Client, texts: list[str]) -> list[float]:
-    """Return the milliseconds of each turn."""
-    client.reconnect()
-    conversation = client.post("/v1/conversations", {})["id"]
-    times = []
-    for text in texts:
-        started = time.perf_counter()
-        client.post(f"/v1/conversations/{conversation}/messages", {"text": text})
-        times.append((time.perf_counter() - started) * 1e3)
-    return times
+def talk(url: str, plan: Path, connections: int, seconds: int) -> dict[str, float]:
+    """Let wrk talk; return `requests`, `seconds`, and `p50` and `p99` in milliseconds."""
+    command = ["wrk", "-t", str(connections), "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s"]
+    command += ["-s", str(SCRIPT), url, "--", str(plan), str(connections)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, float] = json.loads(printed.strip().splitlines()[-1])
+    if found["failed"]:
+        sys.exit(f"{found['failed']:.0f} of {found['requests']:.0f} requests failed:\n{printed}")
+    return found
 
 
-def time_encoder(encoder: Encoder, texts: list[str]) -> list[float]:
-    """Return the milliseconds that the encoder takes for each text."""
+def single_ms(encoder: Encoder, texts: list[str]) -> list[float]:
+    """Return the milliseconds that the encoder takes for each text by itself."""
     times = []
     for text in texts:
         started = time.perf_counter()
@@ -98,36 +99,79 @@ def time_encoder(encoder: Encoder, texts: list[str]) -> list[float]:
     return times
 
 
-def percentiles(times: list[float]) -> dict[str, float]:
-    """Return the median and the 99th percentile."""
-    return {"p50": statistics.median(times), "p99": sorted(times)[int(len(times) * 0.99)]}
+def batched_per_s(encoder: Encoder, texts: list[str]) -> float:
+    """Return how many texts a second the encoder takes in batches of 16."""
+    started = time.perf_counter()
+    for start in range(0, len(texts), CONNECTIONS):
+        encoder.encode(texts[start : start + CONNECTIONS])
+    return len(texts) / (time.perf_counter() - started)
+
+
+def measure(backend: str, texts: list[str], seconds: int) -> dict[str, Any]:
+    """Serve with one backend, and measure turns and encoder."""
+    cores = os.cpu_count() or 2
+    single: list[float] = []
+    batched: list[float] = []
+
+    def encode() -> None:
+        """Measure the encoder; it is loaded anew for each number of threads, which torch has once for a process."""
+        as_served = load_encoder(backend=backend, threads=max(1, cores // 2))
+        as_served.encode(texts[:CONNECTIONS])
+        single.extend(single_ms(as_served, texts[:ENCODED]))
+        at_best = load_encoder(backend=backend, threads=cores)
+        at_best.encode(texts[:CONNECTIONS])
+        batched.append(batched_per_s(at_best, texts[: 4 * ENCODED]))
+
+    with tempfile.TemporaryDirectory() as folder, running_server({"REJOINDER_ENCODER__BACKEND": backend}) as server:
+        plan = Path(folder) / "plan.txt"
+        open_tenant(server, texts, plan)
+        talk(server.url, plan, 1, WARM_UP_S)
+        encode()
+        alone = talk(server.url, plan, 1, seconds)
+        together = talk(server.url, plan, CONNECTIONS, seconds)
+        encode()
+    times = sorted(single)
+    own = {"p50": statistics.median(times), "p99": times[int(len(times) * 0.99)], "batched_per_s": max(batched)}
+    turns_per_s = together["requests"] / together["seconds"]
+    ratios = {"p50": alone["p50"] / own["p50"], "p99": alone["p99"] / own["p99"]}
+    return {
+        "encoder": own,
+        "turn": {name: alone[name] for name in ("p50", "p99", "requests")},
+        "sixteen": {"turns_per_s": turns_per_s, **{name: together[name] for name in ("p50", "p99", "requests")}},
+        "ratios": {**ratios, "share": turns_per_s / own["batched_per_s"]},
+        "wanted": WANTED.get(backend, {}),
+    }
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="A turn over HTTP beside the encoder's own time for the same text.")
-    parser.add_argument("--turns", type=int, default=600, help="turns to measure, at most 3000")
+    parser.add_argument("--backends", default="torch,onnx-int8", help="encoder backends, with commas between")
+    parser.add_argument("--seconds", type=int, default=10, help="for which each number of connections talks")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
-    texts = list(dict.fromkeys(row["text"] for row in banking77("test")))[: options.turns + WARM_UP]
-    encoder = load_encoder()
-    encoder.encode(texts[:4])
-    with running_server() as server:
-        client = open_tenant(server.url, server.operator_key)
-        time_turns(client, texts[:WARM_UP])
-        before = time_encoder(encoder, texts[WARM_UP:])
-        turn = percentiles(time_turns(client, texts[WARM_UP:]))
-        after = time_encoder(encoder, texts[WARM_UP:])
-    own = percentiles(before + after)
-    report = {
-        name: {"encoder_ms": own[name], "turn_ms": turn[name], "ratio": turn[name] / own[name], "wanted": WANTED[name]}
-        for name in WANTED
-    }
-    print(f"{'':<6}{'encoder ms':>12}{'turn ms':>10}{'ratio':>8}{'wanted':>9}")
-    for name, row in report.items():
-        print(f"{name:<6}{row['encoder_ms']:>12.2f}{row['turn_ms']:>10.2f}{row['ratio']:>8.2f}{row['wanted']:>9}")
+    texts = list(dict.fromkeys(row["text"] for row in banking77("test")))
+    if shutil.which("wrk") is None:
+        sys.exit("this benchmark needs wrk (Debian: apt install wrk)")
+    found = {name: measure(name, texts, options.seconds) for name in options.backends.split(",")}
+    print(f"{'':<12}{'':<7}{'encoder ms':>12}{'turn ms':>10}{'ratio':>8}{'wanted':>9}")
+    for backend, one in found.items():
+        for name in ("p50", "p99"):
+            row = f"{one['encoder'][name]:>12.2f}{one['turn'][name]:>10.2f}{one['ratios'][name]:>8.2f}"
+            print(f"{backend:<12}{name:<7}{row}{_limit(one, name, '<='):>9}")
+    print(
+        f"\n{CONNECTIONS} connections{'encoder texts/s':>20}{'turns/s':>10}{'share':>8}{'wanted':>9}{'p50 ms':>9}{'p99 ms':>9}"
+    )
+    for backend, one in found.items():
+        both = one["sixteen"]
+        row = f"{one['encoder']['batched_per_s']:>20.0f}{both['turns_per_s']:>10.0f}{one['ratios']['share']:>8.2f}"
+        print(f"{backend:<14}{row}{_limit(one, 'share', '>='):>9}{both['p50']:>9.1f}{both['p99']:>9.1f}")
     if options.json:
-        options.json.write_text(json.dumps({"turns": len(texts) - WARM_UP, **report}, indent=2))
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def _limit(one: dict[str, Any], name: str, sign: str) -> str:
+    return f"{sign} {one['wanted'][name]:g}" if name in one["wanted"] else "-"
 
 
 if __name__ == "__main__":
