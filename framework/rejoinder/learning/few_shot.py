@@ -43,10 +43,7 @@ def is_few(examples: Sequence[Example]) -> bool:
 
 
 def few_shot_settings(rows: int) -> TrainingSettings:
-    """Return how to train on so many rows: as many epochs as make some fifty steps, 2 to 20.
-
-    In bfloat16 where the processor has it, which takes half the time and is as good.
-    """
+    """Return how to train on so many rows: as many epochs as make some fifty steps, 2 to 20."""
     from rejoinder.models.training.settings import TrainingSettings
 
     return TrainingSettings(
@@ -55,7 +52,6 @@ def few_shot_settings(rows: int) -> TrainingSettings:
         learning_rate=5e-4,
         average_decay=0.0,
         dev_share=0.0,
-        precision="bf16" if _has_bf16() else "auto",
     )
 
 
@@ -93,10 +89,3 @@ def tune(
         seed=seed,
         report=report,
     )
-
-
-def _has_bf16() -> bool:
-    import torch
-
-    can = torch.cpu.get_capabilities()
-    return not torch.cuda.is_available() and bool(can.get("avx512_bf16") or can.get("amx_bf16"))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from rejoinder.errors import InvalidInputError, SettingsError
 from rejoinder.models.tasks.windows import MAX_PIECES
 from rejoinder.models.training.base import Base
-from rejoinder.models.training.features import Read
 from rejoinder.models.training.loop import train
 from rejoinder.models.training.objectives.classification import Classification
 from rejoinder.models.training.objectives.multi_label import MultiLabel
 from rejoinder.models.training.objectives.objective import Objective
 from rejoinder.models.training.objectives.pair import Pair, compare
-from rejoinder.models.training.objectives.prototypes import MARGIN, SHARPNESS, PrototypeClassification
 from rejoinder.models.training.objectives.span import Span
 from rejoinder.models.training.objectives.tags import Tags
 from rejoinder.models.training.progress import Progress
@@ -119,19 +115,6 @@ def test_rare_labels_count_more_as_far_as_asked(tiny: Base) -> None:
     assert weights(0.5) == pytest.approx([2**0.5, *[(2 / 3) ** 0.5] * 3])
     with pytest.raises(SettingsError, match="balance 2"):
         Classification(["a"], balance=2)
-
-
-def test_training_to_prototypes_asks_for_a_margin_and_evaluation_does_not(tiny: Base) -> None:
-    examples = [example(0, "rose", label="a"), example(1, "fell", label="b", polarity="negative")]
-    objective = PrototypeClassification(["a", "b"], np.eye(2, dtype=np.float32))
-    features, head = objective.features(examples, tiny), objective.head(2)
-    between = torch.full((1, 2, 2), 0.5**0.5)
-    read = Read(between, between, torch.ones(2, 1))
-    rested = objective.loss(head.eval(), read, features)
-    trained = objective.loss(head.train(), read, features)
-    assert rested.tolist() == pytest.approx([math.log(2), math.log(2)], rel=1e-4)
-    # A negative example pushes away from its label as it is.
-    assert trained.tolist() == pytest.approx([math.log1p(math.exp(SHARPNESS * MARGIN)), math.log(2)], rel=1e-4)
 
 
 def test_a_pair_without_its_second_text_is_told(tiny: Base) -> None:

@@ -95,7 +95,7 @@ class Classification:
         """Cross-entropy; for a negative example -log(1 - p). See `Objective.loss`."""
         import torch
 
-        scores = self._scores(head, read, features)
+        scores: torch.Tensor = head(read.vectors[0])
         columns = torch.tensor([one.target[0] for one in features], device=scores.device)
         found = torch.nn.functional.cross_entropy(scores, columns, reduction="none", label_smoothing=self._smoothing)
         negative = torch.tensor([one.target[1] for one in features], device=scores.device)
@@ -103,11 +103,6 @@ class Classification:
             return found
         likely = scores.softmax(dim=1).gather(1, columns[:, None])[:, 0]
         return torch.where(negative, -torch.log1p(-likely.clamp(max=1 - 1e-6)), found)
-
-    def _scores(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
-        """(n, n_labels), as the loss reads them."""
-        found: torch.Tensor = head(read.vectors[0])
-        return found
 
     def predict(self, head: torch.nn.Module, read: Read) -> list[int]:
         """The best column; see `Objective.predict`."""

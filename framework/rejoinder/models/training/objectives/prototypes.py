@@ -15,16 +15,12 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from rejoinder.models.training.features import Feature, Read
     from rejoinder.payloads import Example
 
     Floats = NDArray[np.float32]
 
 SHARPNESS: Final = 20.0
 """Factor on the cosines, the inverse of the temperature 0.05 that sentence encoders are trained with (Gao et al. 2021, SimCSE)."""
-
-MARGIN: Final = 0.15
-"""Cosine by which a text must be closer to its own label than to any other before training lets it rest."""
 
 
 class CosineHead(nn.Module):
@@ -51,15 +47,13 @@ class PrototypeClassification(Classification):
     """Cross-entropy over cosines to label vectors that start at the means of the labels' examples.
 
     A head that starts at random would first have to find what the frozen encoder knows already, and with five examples a label it
-    pulls the encoder along while it does. In training a text's cosine to its own label counts `MARGIN` less: the few examples, which the
-    encoder soon tells apart, go on teaching it.
+    pulls the encoder along while it does.
 
     Args:
         labels: all labels, in the order of `prototypes`.
         prototypes: (n_labels, dim) float32.
 
-    Source: Snell et al. 2017, Prototypical networks for few-shot learning (arXiv:1703.05175), here as the start of a trained head; the
-    margin: Wang et al. 2018, CosFace (arXiv:1801.09414).
+    Source: Snell et al. 2017, Prototypical networks for few-shot learning (arXiv:1703.05175), here as the start of a trained head.
     """
 
     name = "prototype classification"
@@ -86,15 +80,3 @@ class PrototypeClassification(Classification):
     def head(self, dim: int) -> CosineHead:  # type: ignore[override]  # both are modules with `arrays`
         """A head that starts at the prototypes; see `Objective.head`."""
         return CosineHead(self._prototypes)
-
-    def _scores(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
-        """(n, n_labels); in training without the margin at the label of each example that is no negative one."""
-        scores = super()._scores(head, read, features)
-        if not head.training:
-            return scores
-        import torch
-
-        columns = torch.tensor([one.target[0] for one in features], device=scores.device)
-        positive = torch.tensor([not one.target[1] for one in features], device=scores.device)
-        own = nn.functional.one_hot(columns, scores.shape[1]) * positive[:, None]
-        return scores - SHARPNESS * MARGIN * own
