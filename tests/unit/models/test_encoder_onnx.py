@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -174,3 +175,10 @@ def test_the_cache_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert default_cache_dir() == Path("/somewhere/rejoinder")
+
+
+def test_onnx_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    code = "from rejoinder.models.encoding.onnx_runtime import import_onnxruntime; import_onnxruntime()"
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**kept, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.errors import ModelError, RejoinderError
+from rejoinder.models.encoding.onnx_runtime import import_onnxruntime
 from rejoinder.models.encoding.pooling import Pooling
 from rejoinder.models.encoding.source import Source, find_source, needing_models
 from rejoinder.models.encoding.tokens import Tokeniser
@@ -79,9 +80,9 @@ def convert(source: Source, pooling: Pooling, target: Path, *, precision: str, r
     """
     with needing_models():
         import numpy as np
-        import onnxruntime  # noqa: F401 - told in one line with the others where it is missing
         import torch
 
+    import_onnxruntime()
     tokeniser = Tokeniser(source)
     model: Any = load_transformers_model(source, attention="eager")
     inputs = model_inputs(model)
@@ -243,8 +244,7 @@ def _wanted(session: Any, batch: dict[str, NDArray[np.int64]]) -> dict[str, NDAr
 
 
 def _session(model: Path | bytes) -> Any:
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     given = model if isinstance(model, bytes) else str(model)

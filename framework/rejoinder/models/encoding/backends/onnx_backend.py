@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.errors import ModelError
 from rejoinder.models.encoding.onnx_cache import converted
-from rejoinder.models.encoding.source import needing_models
+from rejoinder.models.encoding.onnx_runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,7 @@ class OnnxBackend:
         cache_dir: Path | None = None,
     ) -> None:
         """Load the converted model, converting it if need be; see the class for arguments and errors."""
-        with needing_models():
-            import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         file = converted(source, pooling, precision=precision, version=onnxruntime.__version__, cache_dir=cache_dir)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
