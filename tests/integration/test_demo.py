@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -118,14 +119,19 @@ def test_interrupted_it_leaves_nothing_behind(
     time.sleep(after_s)
     assert len(demo.processes()) == 2
     assert any(demo.temporary.iterdir())
-    if whole_terminal:
-        os.killpg(demo.process.pid, signal.SIGINT)
-    else:
-        demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(STOP_S) != 0
+    assert _interrupted(demo, os.killpg if whole_terminal else os.kill) != 0
     assert demo.left() == []
     assert "Traceback" not in demo.errors
     assert not (tmp_path / "report").exists()
+
+
+def _interrupted(demo: Demo, send: Callable[[int, int], None]) -> int:
+    """Press ctrl-c, and again where nothing comes of it: Python drops an interrupt that meets a finaliser."""
+    for _ in range(2):
+        send(demo.process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            return demo.process.wait(STOP_S)
+    return demo.process.wait(STOP_S)
 
 
 def test_the_whole_demo_shows_what_it_promises(tmp_path: Path, begun: list[Demo]) -> None:

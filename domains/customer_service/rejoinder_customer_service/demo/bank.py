@@ -100,7 +100,10 @@ class Bank:
 async def _post(
     http: httpx.AsyncClient, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    response = await http.post(path, json=body, headers=headers)
+    try:
+        response = await http.post(path, json=body, headers=headers)
+    except httpx.HTTPError as error:
+        raise DemoError(f"POST {path}: the server gives no answer: {type(error).__name__} {error}") from error
     if response.is_error:
         raise DemoError(f"POST {path}: {response.status_code} {response.text}")
     found: dict[str, Any] = response.json()
