@@ -42,10 +42,10 @@ def save_artefact(folder: Path, *, kind: str, arrays: Mapping[str, NDArray[Any]]
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     digest = hashlib.sha256(data).hexdigest()
     arrays_name = f"{digest[:12]}.{ARRAYS}"
-    _write(folder / arrays_name, data)
+    write_durably(folder / arrays_name, data)
     manifest = {"kind": kind, "arrays": arrays_name, "arrays_sha256": digest, "settings": dict(settings)}
     manifest["sha256"] = _sum_of(manifest)
-    _write(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+    write_durably(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
     for old in folder.glob(f"*.{ARRAYS}"):
         if old.name != arrays_name:
             old.unlink(missing_ok=True)
@@ -77,6 +77,19 @@ def load_artefact(folder: Path, *, kind: str) -> tuple[dict[str, NDArray[Any]], 
     return load(data), manifest["settings"]
 
 
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file beside and rename it: whoever reads meanwhile, or after a crash, sees all of it or nothing."""
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def _check(path: Path, expected: str, found: str) -> None:
     if expected != found:
         raise ModelIntegrityError(
@@ -89,18 +102,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelIntegrityError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _sum_of(manifest: Mapping[str, Any]) -> str:

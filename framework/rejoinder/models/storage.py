@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from rejoinder.errors import InvalidInputError, ModelError, ModelIntegrityError
+from rejoinder.models.artefact import write_durably
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,7 +158,7 @@ class ArtefactStore:
             shutil.copytree(folder, staged)
             shutil.rmtree(folder, ignore_errors=True)
             folder = staged
-        _write_durably(folder / ARTEFACT_MANIFEST, manifest)
+        write_durably(folder / ARTEFACT_MANIFEST, manifest)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             if target.exists():
@@ -206,7 +207,7 @@ class ArtefactStore:
                     fs.get_file(f"{path}/{file}", str(target))
                 except FileNotFoundError as error:
                     raise ModelIntegrityError(f"{address}: {file} is missing; {_ADVICE}") from error
-            _write_durably(beside / ARTEFACT_MANIFEST, manifest)
+            write_durably(beside / ARTEFACT_MANIFEST, manifest)
 
         try:
             _asked(address, receive)
@@ -244,7 +245,7 @@ def seal(folder: Path) -> str:
         ModelIntegrityError: the folder is not there, or holds no file.
     """
     data = _manifest_of(folder)
-    _write_durably(folder / ARTEFACT_MANIFEST, data)
+    write_durably(folder / ARTEFACT_MANIFEST, data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -341,18 +342,6 @@ def _check_name(name: str) -> None:
     parts = name.split("/")
     if not all(parts) or any(part.startswith(".") or "\\" in part or "\x00" in part for part in parts):
         raise InvalidInputError(f"{name!r} cannot name an artefact: no part may be empty or begin with a dot")
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _sync_file(path: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_remote_store_needs_a_folder_for_copies() -> None:
 
 @pytest.mark.parametrize("at", ["before the manifest", "before the rename"])
 def test_a_process_killed_while_it_writes_leaves_nothing_that_looks_like_a_version(tmp_path: Path, at: str) -> None:
-    target = "_write_durably" if at == "before the manifest" else "Path.rename"
+    target = "write_durably" if at == "before the manifest" else "Path.rename"
     script = f"""
         import os, signal
         from pathlib import Path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rejoinder.errors import ModelError
 
@@ -143,19 +143,17 @@ def _prefix(adapter: Adapter, like: torch.Tensor, layers: int, heads: int) -> to
     return flat.view(tokens, layers, 2, heads, width // (layers * 2 * heads)).permute(1, 2, 3, 0, 4).contiguous()
 
 
-class Updates:
+class Updates(Protocol):
     """The low-rank updates of one batch."""
 
     def reaches(self, layer: int, site: str) -> bool:
         """Return whether any row has an update there."""
-        raise NotImplementedError
 
     def add(self, out: torch.Tensor, x: torch.Tensor, layer: int, site: str) -> None:
         """Add to `out` (tokens, out) what the updates make of `x` (tokens, in)."""
-        raise NotImplementedError
 
 
-class SegmentedUpdates(Updates):
+class SegmentedUpdates:
     """One product for each run of tokens with the same adapter; copies nothing.
 
     On the CPU faster than `GatheredUpdates` for every mixture that was measured (1 to 32 adapters in a batch of 32 texts).
@@ -187,7 +185,7 @@ class SegmentedUpdates(Updates):
                 out[start:stop, one.start : one.stop].addmm_(rows @ one.a.t(), one.b.t(), alpha=one.scaling)
 
 
-class GatheredUpdates(Updates):
+class GatheredUpdates:
     """Two batched products for all rows, over factors gathered for each row and filled up with zeros to one rank: few launches, for GPUs.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from rejoinder.errors import InvalidInputError, ModelNotReadyError
 from rejoinder.models.artefact import load_artefact, save_artefact
 from rejoinder.models.heads.logistic import Platt
 from rejoinder.models.learner import Prediction, Reads
+from rejoinder.models.tasks.digests import digests_of
 from rejoinder.models.tasks.targets import labelled_rows, labels_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class MultiLabelClassifier:
             x,
             holds,
             weights,
-            _digests([examples[row].text for row in kept]),
+            digests_of([examples[row].text for row in kept]),
             ridge,
             _solve(x, holds, weights, ridge),
             curves,
@@ -144,7 +144,7 @@ class MultiLabelClassifier:
             if examples[row].polarity == "negative":
                 untold = np.clip(x[place] @ state.coefficients, 0.0, 1.0)
                 holds[place] = np.where(holds[place] > 0, 0.0, untold)
-        digests = _digests([examples[row].text for row in rows])
+        digests = digests_of([examples[row].text for row in rows])
         old = ~np.isin(state.texts, digests)
         x = np.concatenate([state.x[old], x])[-MAX_ROWS:]
         holds = np.concatenate([state.holds[old], holds])[-MAX_ROWS:]
@@ -363,9 +363,3 @@ def _with_labels(state: _State, labels: Sequence[str]) -> _State:
         curves=(*state.curves, *([_SHARPNESS] * len(new))),
         thresholds=np.append(state.thresholds, [np.float32(0.5)] * len(new)).astype(np.float32),
     )
-
-
-def _digests(texts: Sequence[str]) -> NDArray[np.int64]:
-    """(n,) int64, equal for equal texts (64 bits of SHA-256)."""
-    sums = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8] for text in texts]
-    return np.frombuffer(b"".join(sums), dtype="<i8").astype(np.int64)

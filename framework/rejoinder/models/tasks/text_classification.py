@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from rejoinder.models.heads.scoring import KernelSpec, Scorer, Scores
 from rejoinder.models.heads.selection import Data, HeldOut, choose_kernel, held_out_scores, left_out_scores
 from rejoinder.models.heads.words import inverse_document_frequency, word_row, word_rows
 from rejoinder.models.learner import Prediction, Reads
+from rejoinder.models.tasks.digests import digests_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,7 +139,7 @@ class TextClassifier:
         held = (left_out_scores if exact else held_out_scores)(data, spec, rng)
         sharpness, rule, metrics = _calibrate(held, data.outside, self._in_scope_loss)
         machine = _fitted(data, spec, rng)
-        digests = _digests([examples[i].text for i in rows]) if exact else None
+        digests = digests_of([examples[i].text for i in rows]) if exact else None
         self._state = _State(tuple(labels), data.outside, basis, idf, machine, sharpness, rule, digests)
         negative = [i for i in usable if examples[i].polarity == "negative"]
         if negative:
@@ -166,7 +166,7 @@ class TextClassifier:
         new_vectors = project(np.ascontiguousarray(vectors[rows], dtype=np.float32), state.basis)
         targets = self._targets(state, [examples[i] for i in rows], new_vectors)
         near = np.array([_label(examples[i]) != self._oos_label for i in rows])
-        words, digests = word_rows(texts, state.idf), _digests(texts)
+        words, digests = word_rows(texts, state.idf), digests_of(texts)
         weights = _importance(examples, rows)
         new = (new_vectors, words, targets, weights, near)
         machine = state.machine
@@ -187,7 +187,7 @@ class TextClassifier:
         state = self._state
         if state is None or not texts:
             return 0
-        gone = _digests(texts)
+        gone = digests_of(texts)
         removed = 0
         if state.texts is not None and isinstance(state.machine, KernelMachine):
             rows = np.isin(state.texts, gone)
@@ -361,12 +361,6 @@ def _usable(examples: Sequence[Example], vectors: Floats) -> list[int]:
 def _importance(examples: Sequence[Example], rows: Sequence[int]) -> Floats:
     """Weights within what the solver bears: a thousandth to ten times the usual."""
     return np.clip(np.array([examples[i].weight for i in rows], dtype=np.float32), 1e-3, 10.0)
-
-
-def _digests(texts: Sequence[str]) -> NDArray[np.int64]:
-    """(n,) int64, equal for equal texts (64 bits of SHA-256)."""
-    sums = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8] for text in texts]
-    return np.frombuffer(b"".join(sums), dtype="<i8").astype(np.int64)
 
 
 def _merged(
