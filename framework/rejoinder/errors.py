@@ -14,12 +14,16 @@ RejoinderError
 ├── NotFoundError                 no such record in this tenant (also a LookupError)
 ├── ConflictError                 the record exists already or has changed meanwhile
 ├── InvalidInputError             what a caller sent cannot be used (also a ValueError)
-│   └── PayloadError              a value does not fit its payload type
+│   ├── PayloadError              a value does not fit its payload type
+│   └── GraphSchemaError          what is to be written does not fit the graph's schema
 ├── AccessError                   the caller may not do this
 │   └── AuthenticationError       the key or token is missing, wrong, expired or revoked
 ├── RateLimitedError              the caller asks too often (carries retry_after_s)
 ├── StoreError                    the record store failed
 │   └── StoreUnavailableError     it cannot be reached; safe to retry
+├── GraphError                    the knowledge graph failed
+│   ├── GraphUnavailableError     it cannot be reached; safe to retry
+│   └── GraphQueryError           Cypher that is refused or wrong, or that runs into a limit (also a ValueError)
 └── ModelError                    something is wrong with a model
     ├── ModelIntegrityError       a model file is missing or damaged
     ├── ModelNotReadyError        there is no model for this task yet
@@ -38,6 +42,10 @@ __all__ = [
     "AuthenticationError",
     "ConflictError",
     "EncoderBusyError",
+    "GraphError",
+    "GraphQueryError",
+    "GraphSchemaError",
+    "GraphUnavailableError",
     "HookError",
     "HookResultError",
     "HookTimeoutError",
@@ -155,6 +163,10 @@ class PayloadError(InvalidInputError):
     """A value does not fit its payload type; the text names the field."""
 
 
+class GraphSchemaError(InvalidInputError):
+    """What is to be written to the graph does not fit its schema; nothing of it was written."""
+
+
 class AccessError(RejoinderError):
     """The caller may not do this."""
 
@@ -181,6 +193,18 @@ class StoreError(RejoinderError):
 
 class StoreUnavailableError(StoreError):
     """The record store cannot be reached; safe to retry."""
+
+
+class GraphError(RejoinderError):
+    """The knowledge graph failed."""
+
+
+class GraphUnavailableError(GraphError):
+    """The knowledge graph cannot be reached; safe to retry."""
+
+
+class GraphQueryError(GraphError, ValueError):
+    """Cypher was refused or is wrong, or it took longer or gave more rows than allowed."""
 
 
 class ModelError(RejoinderError):

@@ -1,0 +1,1 @@
+"""The knowledge graph: what the bot knows, per tenant, asked in Cypher."""

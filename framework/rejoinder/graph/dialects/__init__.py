@@ -1,0 +1,1 @@
+"""What differs between the two graph servers, hidden behind one small protocol."""
