@@ -1,5 +1,5 @@
 -- What wrk does for benchmarks/turn.py: each thread talks in a conversation of its own and never says the same text twice.
--- Arguments: a file with the token, conversations and texts, and a number that shifts which texts are said.
+-- Arguments: a file with the token, conversations and texts; how many threads talk; how many texts were said before.
 
 local count = 0
 
@@ -16,7 +16,7 @@ function init(arguments)
   headers = { ["Authorization"] = "Bearer " .. lines[1], ["Content-Type"] = "application/json" }
   first, step = 3 + conversations, tonumber(arguments[2])
   texts, total = lines, #lines - conversations - 2
-  said = number
+  said = tonumber(arguments[3]) + number
 end
 
 function request()

@@ -8,6 +8,9 @@ with 16, each in a conversation of its own. In the same run the encoder encodes 
 one with as many threads as the server gives it, and in batches of 16 with all cores, which is its best; before and after, so that a
 machine that changes its speed shows.
 
+On int8, a second tenant with the same examples gets a version with a rank-8 LoRA adapter (one pass over them, by a real worker; a
+minute or two), and talks by one connection: its texts are read by the base in int8 and by the adapted encoder, which runs on torch.
+
 Wanted: torch: p50 at most 1.6 times, p99 at most 4 times the encoder's own; int8: p50 at most 4 times, p99 at most 12 times, and with
 16 connections at least 0.25 of the encoder's best. (A commit that waits for the disk takes as long on every backend.)
 """
@@ -34,6 +37,9 @@ from rejoinder.models.encoding.encoder import Encoder, load_encoder
 from rejoinder_customer_service.demo.server import RunningServer, running_server
 
 WANTED = {"torch": {"p50": 1.6, "p99": 4.0}, "onnx-int8": {"p50": 4.0, "p99": 12.0, "share": 0.25}}
+LORA_ON = "onnx-int8"
+"""The backend on which a tenant with a LoRA adapter talks as well."""
+
 CONNECTIONS = 16
 WARM_UP_S = 3
 ENCODED = 300
@@ -66,25 +72,60 @@ def banking77(split: str) -> list[dict[str, str]]:
         return [{"text": row["text"], "label": row["category"]} for row in csv.DictReader(file)]
 
 
-def open_tenant(server: RunningServer, texts: list[str], plan: Path) -> None:
+def open_tenant(server: RunningServer, tenant: str, texts: list[str], plan: Path) -> None:
     """Make a tenant, teach it all of banking77's train split, and write down what wrk needs to talk to it."""
     url, key = server.url, server.operator_key
-    settings = {"customer_service": {"catalogue": "banking77", "examples_per_intent": 1}}
-    post(url, "/v1/tenants", {"id": "bench", "settings": settings}, key)
-    post(url, "/v1/examples", [{**row, "task": "intent"} for row in banking77("train")], key, "bench")
-    token = post(url, "/v1/tokens", {"user_id": "customer"}, key, "bench")["token"]
+    settings = {
+        "customer_service": {"catalogue": "banking77", "examples_per_intent": 1},
+        "learner_adaptation": {"method": "lora", "epochs": 1},
+    }
+    post(url, "/v1/tenants", {"id": tenant, "settings": settings}, key)
+    post(url, "/v1/examples", [{**row, "task": "intent"} for row in banking77("train")], key, tenant)
+    token = post(url, "/v1/tokens", {"user_id": "customer"}, key, tenant)["token"]
     conversations = [post(url, "/v1/conversations", {}, token)["id"] for _ in range(CONNECTIONS)]
     escaped = [json.dumps(text)[1:-1] for text in texts]
     plan.write_text("\n".join([token, str(CONNECTIONS), *conversations, *escaped]) + "\n", encoding="utf-8")
 
 
-def talk(url: str, plan: Path, connections: int, seconds: int) -> dict[str, float]:
-    """Let wrk talk; return `requests`, `seconds`, and `p50` and `p99` in milliseconds."""
+def adapt(server: RunningServer, backend: str, tenant: str) -> None:
+    """Let a worker train an adapter for a tenant's intents, and wait until the server serves it."""
+    config = server.log.with_name("rejoinder.toml")
+    environment = {**os.environ, "REJOINDER_CONFIG": str(config), "REJOINDER_ENCODER__BACKEND": backend}
+
+    def rejoinder(*arguments: str) -> Any:
+        command = [sys.executable, "-m", "rejoinder", *arguments, "--tenant", tenant, "--json"]
+        return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+
+    quiet = subprocess.DEVNULL
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "rejoinder", "worker"], env=environment, stdout=quiet, stderr=quiet
+    )
+    try:
+        rejoinder("models", "adapt", "--task", "intent")
+        while (run := rejoinder("models", "runs")[0])["status"] in ("queued", "running"):
+            time.sleep(1)
+    finally:
+        worker.terminate()
+        worker.wait()
+    if run["status"] != "done":
+        sys.exit(f"the run that was to train an adapter ended as {run['status']}: {run['error']}")
+    version = run["model_version_id"]
+    post(server.url, f"/v1/models/{version}/promote", {}, server.operator_key, tenant)
+    while f"model {version} of tenant {tenant} serves" not in server.log.read_text("utf-8", "replace"):
+        time.sleep(0.1)
+
+
+def talk(url: str, plan: Path, connections: int, seconds: int, *, said: float = 0) -> dict[str, float]:
+    """Let wrk talk; return `requests`, `seconds`, and `p50` and `p99` in milliseconds.
+
+    Args:
+        said: how many texts were said to this tenant before: the server would know their vectors, so others are said.
+    """
     command = ["wrk", "-t", str(connections), "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s"]
-    command += ["-s", str(SCRIPT), url, "--", str(plan), str(connections)]
+    command += ["-s", str(SCRIPT), url, "--", str(plan), str(connections), f"{said:.0f}"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found: dict[str, float] = json.loads(printed.strip().splitlines()[-1])
-    if found["failed"]:
+    if found["failed"] or not found["requests"]:
         sys.exit(f"{found['failed']:.0f} of {found['requests']:.0f} requests failed:\n{printed}")
     return found
 
@@ -124,12 +165,19 @@ def measure(backend: str, texts: list[str], seconds: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder, running_server({"REJOINDER_ENCODER__BACKEND": backend}) as server:
         plan = Path(folder) / "plan.txt"
-        open_tenant(server, texts, plan)
-        talk(server.url, plan, 1, WARM_UP_S)
+        open_tenant(server, "bench", texts, plan)
+        said = talk(server.url, plan, 1, WARM_UP_S)["requests"] + 1
         encode()
-        alone = talk(server.url, plan, 1, seconds)
-        together = talk(server.url, plan, CONNECTIONS, seconds)
+        alone = talk(server.url, plan, 1, seconds, said=said)
+        said += alone["requests"] + 1
+        together = talk(server.url, plan, CONNECTIONS, seconds, said=said)
         encode()
+        adapted = {}
+        if backend == LORA_ON:
+            open_tenant(server, "adapted", texts, plan)
+            adapt(server, backend, "adapted")
+            said = talk(server.url, plan, 1, WARM_UP_S)["requests"] + 1
+            adapted = {"lora": talk(server.url, plan, 1, seconds, said=said)}
     times = sorted(single)
     own = {"p50": statistics.median(times), "p99": times[int(len(times) * 0.99)], "batched_per_s": max(batched)}
     turns_per_s = together["requests"] / together["seconds"]
@@ -137,6 +185,7 @@ def measure(backend: str, texts: list[str], seconds: int) -> dict[str, Any]:
     return {
         "encoder": own,
         "turn": {name: alone[name] for name in ("p50", "p99", "requests")},
+        **adapted,
         "sixteen": {"turns_per_s": turns_per_s, **{name: together[name] for name in ("p50", "p99", "requests")}},
         "ratios": {**ratios, "share": turns_per_s / own["batched_per_s"]},
         "wanted": WANTED.get(backend, {}),
@@ -159,6 +208,9 @@ def main() -> None:
         for name in ("p50", "p99"):
             row = f"{one['encoder'][name]:>12.2f}{one['turn'][name]:>10.2f}{one['ratios'][name]:>8.2f}"
             print(f"{backend:<12}{name:<7}{row}{_limit(one, name, '<='):>9}")
+        if "lora" in one:
+            own, turn = one["encoder"]["p50"], one["lora"]["p50"]
+            print(f"{'  with LoRA':<12}{'p50':<7}{own:>12.2f}{turn:>10.2f}{turn / own:>8.2f}{'-':>9}")
     print(
         f"\n{CONNECTIONS} connections{'encoder texts/s':>20}{'turns/s':>10}{'share':>8}{'wanted':>9}{'p50 ms':>9}{'p99 ms':>9}"
     )

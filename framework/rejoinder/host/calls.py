@@ -125,12 +125,20 @@ class HookCalls:
         return allowed if own is None else min(own, allowed)
 
 
+async def _begun(*walks: _Walk) -> None:
+    """Let walks in the loop take their first step: most have ended by then, and need neither timer nor waiter."""
+    if not all(walk.in_thread for walk in walks):
+        await asyncio.sleep(0)
+
+
 async def _together(walks: list[_Walk]) -> None:
     tasks = [future for walk in walks if (future := walk.start()) is not None]
     try:
+        await _begun(*walks)
         while tasks:
-            due = min(walk.due for walk in walks if walk.future is not None)
-            await asyncio.wait(tasks, timeout=max(0.0, due - _now()))
+            if not all(task.done() for task in tasks):
+                due = min(walk.due for walk in walks if walk.future is not None)
+                await asyncio.wait(tasks, timeout=max(0.0, due - _now()))
             late = [future for walk in walks if (future := walk.give_up_if_late()) is not None]
             if late:
                 await asyncio.wait(late, timeout=GRACE_S)
@@ -177,8 +185,10 @@ class _Walk:
         """Walk to the end, or to the first result."""
         try:
             while (future := self.start()) is not None:
+                await _begun(self)
                 while self.future is not None:
-                    await asyncio.wait((future,), timeout=max(0.0, self.due - _now()))
+                    if not future.done():
+                        await asyncio.wait((future,), timeout=max(0.0, self.due - _now()))
                     if (late := self.give_up_if_late()) is not None:
                         await asyncio.wait((late,), timeout=GRACE_S)
                     self.take_end()

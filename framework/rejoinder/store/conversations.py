@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
@@ -14,6 +14,7 @@ from rejoinder.payloads import ConversationState, Mode
 from rejoinder.store.access import get_record, list_records, missing, reading, writing
 from rejoinder.store.database import Database
 from rejoinder.store.ids import new_id
+from rejoinder.store.statements import RowChange
 from rejoinder.store.tables import Conversation, table_of
 from rejoinder.store.users import add_user
 from rejoinder.wire import to_json
@@ -30,10 +31,14 @@ __all__ = [
 
 _conversations = table_of(Conversation)
 _c = _conversations.c
-_REPLACE_STATE = update(_conversations).where(
-    _c.tenant_id == bindparam("of_tenant"), _c.id == bindparam("of_id"), _c.state_version == bindparam("of_version")
+_REPLACE_STATE = RowChange(
+    update(_conversations)
+    .where(
+        _c.tenant_id == bindparam("of_tenant"), _c.id == bindparam("of_id"), _c.state_version == bindparam("of_version")
+    )
+    .values(turns=func.coalesce(bindparam("of_turns", type_=_c.turns.type), _c.turns)),
+    ("state", "state_version", "mode", "updated_at"),
 )
-"""Made once: on every turn's way, building a statement costs as much as running it."""
 _STATE_VERSION = "SELECT state_version FROM conversations WHERE tenant_id = :tenant AND id = :id"
 
 
@@ -179,9 +184,9 @@ def replace_state(
         "state_version": stored.version,
         "mode": stored.mode,
         "updated_at": at,
-        **({} if turns is None else {"turns": turns}),
+        "of_turns": turns,
     }
-    if session.connection().execute(_REPLACE_STATE, values).rowcount != 1:
+    if _REPLACE_STATE.run(session, values) != 1:
         found = get_record(session, Conversation, "conversation", tenant_id, conversation_id)
         raise ConflictError(
             f"conversation {conversation_id!r} has state version {found.state_version}, not {expected_version}: "

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from rejoinder.payloads import Decision
 from rejoinder.store.access import missing, reading, writing
+from rejoinder.store.statements import RowChange
 from rejoinder.store.tables import DecisionRow, table_of
 from rejoinder.wire import from_json, to_json
 
@@ -18,7 +19,7 @@ __all__ = ["add_decision", "decisions_of_turn", "get_decision", "list_decisions"
 _decisions = table_of(DecisionRow)
 _c = _decisions.c
 _COLUMNS = tuple(column for column in _c if column.name not in ("tenant_id", "turn_id"))
-_INSERT = insert(_decisions)
+_INSERT = RowChange(insert(_decisions), _decisions.columns.keys())
 
 
 @writing
@@ -80,7 +81,7 @@ def find_decision(session: Session, tenant_id: str, decision_id: str) -> Decisio
 def insert_decision(session: Session, tenant_id: str, decision: Decision, turn_id: str | None) -> None:
     """Insert a decision, within another access function; a Core statement, since it is on every turn's way."""
     values: dict[str, Any] = {**to_json(decision), "at": decision.at, "tenant_id": tenant_id, "turn_id": turn_id}
-    session.connection().execute(_INSERT, values)
+    _INSERT.run(session, values)
 
 
 def _decision(row: Any) -> Decision:

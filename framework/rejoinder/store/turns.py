@@ -1,7 +1,8 @@
 """Turns: the way of every message, and so the one place where microseconds count.
 
-A turn needs one `load_conversation` and one `record_turn`. Both use Core statements, made once, instead of objects, and given a
-`Database` on SQLite each is one thread hop (`rejoinder.store.lanes`). Measured with benchmarks/store.py on
+A turn needs one `load_conversation` and one `record_turn`. Both use statements made once instead of objects (what `record_turn` writes
+goes straight to the driver, see `rejoinder.store.statements`), and given a `Database` on SQLite each is one thread hop
+(`rejoinder.store.lanes`). Measured with benchmarks/store.py on
 two busy cores: p50 0.5 ms for `record_turn` and 0.4 ms for `load_conversation` on a RAM disk; with synchronous=FULL on a disk a
 commit waits for the disk besides (there 4 ms), but writes that come together share it.
 """
@@ -21,6 +22,7 @@ from rejoinder.store.access import get_record, list_records, missing, reading, w
 from rejoinder.store.conversations import replace_state
 from rejoinder.store.decisions import insert_decision
 from rejoinder.store.ids import new_id
+from rejoinder.store.statements import RowChange
 from rejoinder.store.tables import Conversation, Turn, table_of
 from rejoinder.wire import from_json, to_json
 
@@ -40,7 +42,7 @@ _c = _turns.c
 _conversations = table_of(Conversation).c
 
 # Made once: building a statement costs as much as running it.
-_INSERT = insert(_turns)
+_INSERT = RowChange(insert(_turns), _turns.columns.keys())
 _LOAD_CONVERSATION = select(
     _conversations.user_id, _conversations.channel, _conversations.closed, _conversations.state, _conversations.turns
 ).where(_conversations.tenant_id == bindparam("of_tenant"), _conversations.id == bindparam("of_conversation"))
@@ -116,8 +118,8 @@ def record_turn(
     """
     ended_at = turn.started_at + timedelta(milliseconds=turn.duration_ms)
     stored = replace_state(session, tenant_id, conversation_id, expected_version, state, ended_at, turns=turn.number)
-    session.connection().execute(
-        _INSERT,
+    _INSERT.run(
+        session,
         {
             "tenant_id": tenant_id,
             "id": turn.id,

@@ -72,6 +72,15 @@ async def test_a_state_that_changed_meanwhile_is_a_conflict_and_writes_nothing(
         assert await session.scalar(select(func.count()).select_from(Turn)) == 1
 
 
+async def test_a_state_replaced_between_turns_leaves_their_number(database: Database, conversation_id: str):
+    await record(database, conversation_id)
+    await conversations.update_state(
+        database, "acme", conversation_id, expected_version=1, state=ConversationState(mode="agent")
+    )
+    loaded = await turns.load_conversation(database, "acme", conversation_id)
+    assert (loaded.state.mode, loaded.state.version, loaded.next_number) == ("agent", 2, 2)
+
+
 async def test_of_two_turns_at_once_one_wins(database: Database, conversation_id: str):
     results = await asyncio.gather(
         *(

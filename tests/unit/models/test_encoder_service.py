@@ -313,3 +313,20 @@ def test_loops_that_ended_meanwhile_harm_nobody(model: Slow, service: EncoderSer
     asyncio.run(ask_and_leave())
     model.go.set()
     assert asyncio.run(service.encode("next"))[0] == 4
+
+
+async def test_what_was_begun_is_encoded_though_nobody_waits_yet(model: Slow, service: EncoderService):
+    running = await _blocked(model, service)
+    begun = service.begin("second", scope="acme")
+    model.go.set()
+    await running
+    vector = await service.encode("second", scope="acme")
+    assert np.array_equal(await begun, vector)
+    assert service.begin("second", scope="acme").result() is vector
+
+
+async def test_what_could_not_be_begun_is_told_to_whoever_waits(service: EncoderService):
+    service.close()
+    begun = service.begin("hello")
+    with pytest.raises(ModelNotReadyError):
+        await begun

@@ -203,6 +203,19 @@ class EncoderService:
         found = self._submit([text], scope, adapter)[0]
         return await found if isinstance(found, asyncio.Future) else found
 
+    def begin(self, text: str, *, scope: str = "") -> asyncio.Future[NDArray[np.float32]]:
+        """Start to encode a text by the base encoder; the future gives what `encode` returns, or raises the same."""
+        begun: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        try:
+            found = self._submit([text], scope, None)[0]
+        except Exception as error:  # told to whoever asks for the vector
+            begun.set_exception(error)
+            return begun
+        if isinstance(found, asyncio.Future):
+            return found
+        begun.set_result(found)
+        return begun
+
     async def encode_many(
         self, texts: Sequence[str], *, scope: str = "", adapter: Adapter | None = None
     ) -> NDArray[np.float32]:
