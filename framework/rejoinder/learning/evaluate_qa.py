@@ -32,7 +32,7 @@ DEFAULT_METHOD: Final = "full"
 
 _CHUNK: Final = 128
 _TIMED_ROWS: Final = 50
-_MOST_HELD_OUT: Final = 500
+_MOST_HELD_OUT: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,18 +139,26 @@ def evaluate_qa(
 def training_settings(questions: int, precision: Precision = "auto") -> TrainingSettings:
     """Return how an adapter is trained for question answering.
 
-    Small batches, since few questions make few steps. What is held out (a twentieth, at most 500) is what the learner calibrates itself on.
+    Small batches, since few questions make few steps. What is held out (a twentieth, at most 300) is what the learner calibrates itself on.
     """
     from rejoinder.models.training.settings import TrainingSettings
 
     return TrainingSettings(
-        epochs=2,
+        epochs=3,
         batch_size=8,
         learning_rate=2e-4,
         head_learning_rate=1e-3,
         dev_share=min(0.05, _MOST_HELD_OUT / max(1, questions)),
+        patience=None,
         precision=precision,
     )
+
+
+def method_settings(method: str) -> Any:
+    """Return a method's settings for question answering: full fine-tuning without dropout, as nothing is seen often; None: its defaults."""
+    from rejoinder.models.adapters.full.settings import FullSettings
+
+    return FullSettings(dropout=0.0) if method == "full" else None
 
 
 def _encoded(encoder: Encoder, pairs: Sequence[tuple[str, str]], adapter: Adapter | None) -> list[TokenStates]:

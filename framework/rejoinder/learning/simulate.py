@@ -133,7 +133,7 @@ def simulate(
         bot = make_bot(
             name,
             Stream(train.texts, train.labels, vectors["train"]),
-            encoder_hash=encoder.hash,
+            encoder=encoder,
             worker_every=worker_every,
             hold_back_every=hold_back_every,
             seed=seed,

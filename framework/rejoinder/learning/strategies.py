@@ -8,6 +8,7 @@ import numpy as np
 
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import InstantLearner
+from rejoinder.learning.label_names import with_label_names
 from rejoinder.learning.memory import CorrectionMemory
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rejoinder.models.encoding.service import TextEncoder
     from rejoinder.payloads import Polarity
 
     Floats = NDArray[np.float32]
@@ -35,8 +37,9 @@ class Stream(NamedTuple):
 class Bot:
     """Answers, and never learns: the strategy "static", and the base of the others."""
 
-    def __init__(self, known: Stream, *, hold_back_every: int, seed: int) -> None:
+    def __init__(self, known: Stream, *, encoder: TextEncoder, hold_back_every: int, seed: int) -> None:
         """Fit a head on what is known."""
+        self._encoder = encoder
         self._seed = seed
         self._every = hold_back_every
         self._examples = [
@@ -65,7 +68,10 @@ class Bot:
 
     def _fit(self) -> TextClassifier:
         head = TextClassifier()
-        head.fit(self._examples, np.stack(self._vectors), seed=self._seed)
+        examples = with_label_names(head, self._examples)
+        names = [one.text for one in examples[len(self._examples) :]]
+        vectors = [*self._vectors, *(self._encoder.encode(names) if names else ())]
+        head.fit(examples, np.stack(vectors), seed=self._seed)
         return head
 
 
@@ -76,19 +82,19 @@ class InstantBot(Bot):
         self,
         known: Stream,
         *,
-        encoder_hash: str,
+        encoder: TextEncoder,
         hold_back_every: int,
         seed: int,
         instant: bool = True,
         worker_every: int | None = None,
     ) -> None:
         """Fit, and start with an empty memory that knows the training rows."""
-        super().__init__(known, hold_back_every=hold_back_every, seed=seed)
+        super().__init__(known, encoder=encoder, hold_back_every=hold_back_every, seed=seed)
         self._instant: InstantLearner | None = None
         self._worker_every = worker_every
         self._since_fit = 0
         if instant:
-            memory = CorrectionMemory(encoder_hash=encoder_hash, dim=known.vectors.shape[1])
+            memory = CorrectionMemory(encoder_hash=encoder.hash, dim=known.vectors.shape[1])
             memory.observe(known.vectors, known.labels)
             self._instant = InstantLearner(self._head, memory, task=_TASK, hold_back_every=hold_back_every)
 
@@ -144,15 +150,17 @@ class RetrainBot(Bot):
         del self._examples[start:], self._vectors[start:]
 
 
-def make_bot(name: str, known: Stream, *, encoder_hash: str, worker_every: int, hold_back_every: int, seed: int) -> Bot:
+def make_bot(
+    name: str, known: Stream, *, encoder: TextEncoder, worker_every: int, hold_back_every: int, seed: int
+) -> Bot:
     """Return a bot that learns by the strategy of that name."""
     if name == "static":
-        return Bot(known, hold_back_every=hold_back_every, seed=seed)
+        return Bot(known, encoder=encoder, hold_back_every=hold_back_every, seed=seed)
     if name == "retrain":
-        return RetrainBot(known, hold_back_every=hold_back_every, seed=seed)
+        return RetrainBot(known, encoder=encoder, hold_back_every=hold_back_every, seed=seed)
     return InstantBot(
         known,
-        encoder_hash=encoder_hash,
+        encoder=encoder,
         hold_back_every=hold_back_every,
         seed=seed,
         instant=name in ("instant", "both"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,8 @@ from rejoinder import __version__
 from rejoinder.errors import InvalidInputError, SettingsError, did_you_mean
 from rejoinder.learning.evaluate_texts import HEAD
 from rejoinder.learning.evaluate_texts import training_settings as settings_for_texts
+from rejoinder.learning.label_names import with_label_names
+from rejoinder.models.learner import fit_apart
 
 if TYPE_CHECKING:
     from rejoinder.models.adapters.adapter import Adapter
@@ -44,12 +46,14 @@ class TaskKind:
         objective: what an adapter is trained for, given the examples.
         learner: a new learner, given what was trained, or None.
         settings: how to train when nobody says otherwise, given how many examples there are.
+        method_settings: a method's settings when nobody says otherwise, given its name; None: the method's defaults.
         calibrated_apart: whether the learner takes the trained head as it is, and must see examples that training did not.
     """
 
     objective: Callable[[Sequence[Example]], Objective]
     learner: Callable[[Trained | None], Learner]
     settings: Callable[[int], TrainingSettings]
+    method_settings: Callable[[str], Any] = lambda method: None
     calibrated_apart: bool = False
 
 
@@ -97,7 +101,7 @@ def train_task(
         method: "head": no adapter, the learner reads the frozen base; else a name in `rejoinder.models.adapters.method.METHODS`.
         dev: examples by which training stops early, and on which the model is scored; None: none, or `settings.dev_share` of `examples`.
         method_settings, settings, seed, work_dir, resume, report, cancelled, scalars: see `rejoinder.models.training.loop.train`;
-            None as `settings`: the kind's own.
+            None as `settings` or `method_settings`: the kind's own.
 
     Raises:
         SettingsError: no such kind or method, or wrong settings.
@@ -108,18 +112,23 @@ def train_task(
     if kind not in KINDS:
         raise SettingsError(f"no kind of task {kind!r}: choose one of {', '.join(KINDS)}.{did_you_mean(kind, KINDS)}")
     task = KINDS[kind]
+    examples = with_label_names(task.learner(None), examples)
     trained = None
     if method != HEAD:
         from rejoinder.models.training.base import open_base
         from rejoinder.models.training.loop import train
+        from rejoinder.models.training.settings import TrainingSettings
 
+        how = settings or task.settings(len(examples))
+        if dev is not None and how.patience is None:  # a set of its own is there to stop by
+            how = replace(how, patience=TrainingSettings().patience)
         trained = train(
             examples,
             task.objective(examples),
             base=open_base(encoder.folder),
             method=method,
-            method_settings=method_settings,
-            settings=settings or task.settings(len(examples)),
+            method_settings=method_settings or task.method_settings(method),
+            settings=how,
             seed=seed,
             dev=dev,
             work_dir=work_dir,
@@ -130,11 +139,13 @@ def train_task(
         )
     adapter = None if trained is None else trained.adapter
     learner = task.learner(trained)
-    own = examples
+    own: Sequence[Example] = examples
     if task.calibrated_apart and trained is not None:
         # Where nothing could be held out, it calibrates itself on what was trained on, and is too sure.
         own = dev or [examples[place] for place in trained.held_out] or examples
-    fitted = learner.fit(own, read_examples_with(encoder, kind, own, adapter), seed=seed)
+    apart = () if trained is None or own is not examples else trained.held_out
+    inputs = read_examples_with(encoder, kind, own, adapter)
+    fitted = fit_apart(learner, own, inputs, seed=seed, apart=apart)
     metrics = {f"learner_{name}": value for name, value in fitted.items()}
     if trained is not None:
         metrics |= {f"adapter_{name}": value for name, value in trained.metrics.items()}
@@ -291,14 +302,24 @@ def _token_classifier(trained: Trained | None) -> Learner:
     return TokenClassifier()
 
 
-def _for_texts(examples: int) -> TrainingSettings:
+def _for_labels(examples: int) -> TrainingSettings:
     return settings_for_texts()
+
+
+def _for_texts(examples: int) -> TrainingSettings:
+    return replace(settings_for_texts(), dev_share=0.0)
 
 
 def _for_questions(examples: int) -> TrainingSettings:
     from rejoinder.learning.evaluate_qa import training_settings
 
     return training_settings(examples)
+
+
+def _for_answers(method: str) -> Any:
+    from rejoinder.learning.evaluate_qa import method_settings
+
+    return method_settings(method)
 
 
 def _for_tokens(examples: int) -> TrainingSettings:
@@ -308,10 +329,10 @@ def _for_tokens(examples: int) -> TrainingSettings:
 
 
 KINDS: Final[Mapping[str, TaskKind]] = {
-    "classification": TaskKind(_classification, _text_classifier, _for_texts),
+    "classification": TaskKind(_classification, _text_classifier, _for_labels),
     "multi-label": TaskKind(_multi_label, _multi_label_classifier, _for_texts),
     "pairs": TaskKind(_pairs, _pair_scorer, _for_texts),
-    "qa": TaskKind(_span, _question_answering, _for_questions, calibrated_apart=True),
+    "qa": TaskKind(_span, _question_answering, _for_questions, _for_answers, calibrated_apart=True),
     "tags": TaskKind(_tags, _token_classifier, _for_tokens),
 }
 """All kinds of task that can be trained from a file, by name."""

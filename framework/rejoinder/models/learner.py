@@ -158,6 +158,24 @@ def gives_one_label(learner: object) -> bool:
     return reads_of(learner) == "vectors" and not getattr(learner, "several_labels", False)
 
 
+def learns_names(learner: object) -> bool:
+    """Return whether a learner makes use of labels' own names as examples, and leaves them out where they do not help."""
+    return gives_one_label(learner) and bool(getattr(learner, "label_names", False))
+
+
+def fit_apart(
+    learner: Learner, examples: Sequence[Example], inputs: Any, *, seed: int, apart: Sequence[int]
+) -> Mapping[str, float]:
+    """Fit a learner on what an adapted encoder gives; see `Learner.fit`.
+
+    Args:
+        apart: places of the examples that the adapter was not trained on. A learner with `calibrates_apart = True` is given them as
+            `apart`, to learn from them alone how sure to be: of what the adapter saw it would be too sure.
+    """
+    more: dict[str, Any] = {"apart": apart} if apart and getattr(learner, "calibrates_apart", False) else {}
+    return learner.fit(examples, inputs, seed=seed, **more)
+
+
 def need_vectors(learner: object, purpose: str) -> None:
     """Refuse a learner that reads something else than vectors.
 

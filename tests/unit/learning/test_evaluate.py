@@ -9,9 +9,11 @@ import pytest
 from rejoinder.errors import InvalidInputError, ModelError
 from rejoinder.learning.evaluate_qa import evaluate_qa
 from rejoinder.learning.evaluate_sentiment import evaluate_sentiment
+from rejoinder.learning.evaluate_texts import _encode_with
 from rejoinder.learning.labelled_csv import read_labelled_csv
 from rejoinder.models.encoding.encoder import Encoder
 from rejoinder.models.training.settings import TrainingSettings
+from rejoinder.payloads import Example
 from rejoinder.testing import HashEncoder
 
 UP = [
@@ -91,6 +93,20 @@ def test_an_unknown_method_is_answered_with_the_choices(texts: tuple[Path, Path]
 def test_an_adapter_needs_a_model(texts: tuple[Path, Path]) -> None:
     with pytest.raises(ModelError, match="HashEncoder has none"):
         evaluate_sentiment(*texts, encoder=HashEncoder(), method="lora")
+
+
+def test_what_an_adapter_was_not_trained_on_is_known_by_its_place(encoder: Encoder) -> None:
+    said = (
+        [("strange", f"what is {text}") for text in UP]
+        + [("up", text) for text in UP]
+        + [("down", text) for text in DOWN]
+    )
+    examples = [Example(id=text, task="sentiment", text=text, label=label) for label, text in said]
+    settings = TrainingSettings(epochs=1, batch_size=4, dev_share=0.5)
+    _, apart, report = _encode_with("full", examples, encoder, "strange", settings, 0, None)
+
+    assert sorted(examples[place].label or "" for place in apart) == ["down"] * 3 + ["up"] * 3
+    assert report["examples"] == 6
 
 
 @pytest.fixture

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rejoinder.learning.few_shot import few_shot_settings, is_few
-from rejoinder.learning.label_names import label_examples, spoken
+from rejoinder.learning.label_names import label_examples, spoken, with_label_names
+from rejoinder.models.tasks.multi_label import MultiLabelClassifier
+from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
+
+from tests.support.learners import NearestLearner
 
 
 def example(text: str, label: str) -> Example:
@@ -52,6 +56,17 @@ def test_each_label_that_has_a_name_gets_one_example() -> None:
 def test_many_examples_need_no_names() -> None:
     assert not label_examples([example(str(i), "card_arrival") for i in range(21)])
     assert not label_examples([])
+
+
+def test_names_are_for_learners_that_make_use_of_them() -> None:
+    known = [example("where is it", "card_arrival"), example("a joke", "not_mine")]
+    assert [one.text for one in with_label_names(TextClassifier(oos_label="not_mine"), known)] == [
+        "where is it",
+        "a joke",
+        "card arrival",
+    ]
+    for learner in (NearestLearner(), MultiLabelClassifier()):
+        assert with_label_names(learner, known) == known
 
 
 def test_few_examples_of_several_labels_are_few() -> None:

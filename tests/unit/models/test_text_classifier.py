@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from rejoinder.errors import InvalidInputError, ModelIntegrityError, ModelNotReadyError
 from rejoinder.models.encoding.encoder import Encoder
-from rejoinder.models.learner import Learner
+from rejoinder.models.learner import Learner, fit_apart
 from rejoinder.models.tasks import text_classification as text_classifier
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example, Polarity
+from rejoinder.testing import HashEncoder
+
+from tests.support.learners import NearestLearner
 
 KNOWN = {
     "card_lost": ["I lost my card", "my card is gone", "someone stole my card", "cannot find my bank card"],
@@ -209,3 +212,31 @@ def test_nothing_learned_says_so() -> None:
 def test_the_same_seed_gives_the_same_model(encoder: Encoder) -> None:
     vectors = encoder.encode(["my card"])
     assert fitted(encoder).predict_batch(["my card"], vectors) == fitted(encoder).predict_batch(["my card"], vectors)
+
+
+def test_how_sure_it_is_comes_from_what_is_set_apart() -> None:
+    """What an adapter has seen lies in tight heaps; what it has not is often in another label's."""
+    rng = np.random.default_rng(0)
+    heaps = np.eye(4, 32, dtype=np.float32)
+    columns = rng.integers(4, size=800)
+    new = rng.random(800) < 0.25
+    lies_in = np.where(new & (rng.random(800) < 0.3), rng.integers(4, size=800), columns)
+    vectors = heaps[lies_in] + rng.normal(scale=0.05, size=(800, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    examples = [example(f"text {i}", f"label {column}") for i, column in enumerate(columns.tolist())]
+    half = len(examples) // 2
+    apart = np.flatnonzero(new[:half]).tolist()
+    asked = half + np.flatnonzero(new[half:])
+
+    def calibration_error(apart: list[int]) -> float:
+        made = TextClassifier()
+        made.fit(examples[:half], vectors[:half], seed=0, apart=apart)
+        return made.evaluate([examples[row] for row in asked], vectors[asked])["ece"]
+
+    assert calibration_error(apart) < 0.5 * calibration_error([])
+    assert calibration_error(apart[:10]) == calibration_error([])
+
+
+def test_a_learner_that_does_not_calibrate_apart_is_fitted_as_ever() -> None:
+    vectors = HashEncoder().encode([one.text for one in known()])
+    assert fit_apart(NearestLearner(), known(), vectors, seed=0, apart=[0, 1])["examples"] == 16.0

@@ -30,13 +30,15 @@ _RIDGES: Final = (0.15, 0.3)
 
 class Data(NamedTuple):
     """Training rows: vectors (n, dim), words CSR (n, BUCKETS), columns (n,) of their labels, importance (n,) > 0, which rows (n,) are
-    names of labels, number of columns, and the column that means out of scope (None: there is none)."""
+    names of labels, which (n,) are set apart to learn from them how sure to be (none: any may be), number of columns, and the column that
+    means out of scope (None: there is none)."""
 
     vectors: Floats
     words: Any
     columns: Columns
     importance: Floats
     named: NDArray[np.bool_]
+    apart: NDArray[np.bool_]
     n_columns: int
     outside: int | None
 
@@ -48,6 +50,7 @@ class Data(NamedTuple):
             columns=self.columns[rows],
             importance=self.importance[rows],
             named=self.named[rows],
+            apart=self.apart[rows],
         )
 
     @property
@@ -116,9 +119,11 @@ def left_out_scores(data: Data, spec: KernelSpec, rng: np.random.Generator) -> H
 
 
 def held_out_scores(data: Data, spec: KernelSpec, rng: np.random.Generator) -> HeldOut:
-    """Score a fifth of the rows by landmarks that were fitted to the others."""
+    """Score the rows that are set apart, or else a fifth of all, by landmarks that were fitted to the others."""
     shuffled = rng.permutation(len(data.columns))
     cut = int(len(shuffled) * _HELD_OUT_SHARE)
+    if data.apart.any():
+        shuffled, cut = np.argsort(~data.apart, kind="stable"), int(data.apart.sum())
     known, held = data.take(shuffled[cut:]), data.take(shuffled[:cut])
     landmarks = choose_landmarks(known.vectors, known.columns, known.n_columns, rng, outside=known.outside)
     scorer = fit_landmarks(

@@ -42,6 +42,9 @@ EXACT_ROWS: Final = 1500
 """Up to this many examples each is kept, and an update is an exact refit; more are summed up by landmarks, whose residuals later
 examples correct."""
 
+_FEWEST_APART: Final = 50
+_EVERY_STRANGER: Final = 5
+
 PATCH_SPEC: Final = KernelSpec(width=4.0, word_share=0.1, ridge=0.3)
 """Kernel of the residual machine: narrower, since a large base is right nearly everywhere else."""
 
@@ -82,6 +85,8 @@ class TextClassifier:
     """
 
     reads: ClassVar[Reads] = "vectors"
+    label_names: ClassVar[bool] = True
+    calibrates_apart: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -99,14 +104,24 @@ class TextClassifier:
         self._state: _State | None = None
 
     @property
+    def oos_label(self) -> str | None:
+        """The label of examples that no label fits."""
+        return self._oos_label
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """All labels known now, the out-of-scope label among them if it has examples."""
         return self._state.labels if self._state else self._known_labels
 
-    def fit(self, examples: Sequence[Example], vectors: Floats, *, seed: int) -> Mapping[str, float]:
+    def fit(
+        self, examples: Sequence[Example], vectors: Floats, *, seed: int, apart: Sequence[int] = ()
+    ) -> Mapping[str, float]:
         """Learn from nothing, in 5 s of CPU for 10,000 examples and 0.1 s for 400; see `Learner.fit`.
 
         An example whose text is its label's name (see `rejoinder.learning.label_names`) is used if it helps to tell the others.
+
+        Args:
+            apart: see `rejoinder.models.learner.fit_apart`; fewer than 50 in scope say too little, and any may be taken.
 
         Returns:
             `train_seconds`, `examples`, and from scores of examples not fitted: `accuracy`, `in_scope_accuracy`.
@@ -123,7 +138,7 @@ class TextClassifier:
         kept = sample_rows(columns, MAX_ROWS, rng)
         rows, columns = [rows[i] for i in kept], columns[kept]
         data, idf, basis = self._data(
-            examples, vectors, rows, columns, len(labels), column_of.get(self._oos_label or "")
+            examples, vectors, rows, columns, apart, len(labels), column_of.get(self._oos_label or "")
         )
         spec, error = choose_kernel(data, rng)
         if data.named.any() and len(rows) <= EXACT_ROWS:
@@ -136,7 +151,7 @@ class TextClassifier:
                     [row for row, name in zip(rows, data.named, strict=True) if not name],
                 )
         exact = len(data.columns) <= EXACT_ROWS
-        held = (left_out_scores if exact else held_out_scores)(data, spec, rng)
+        held = (left_out_scores if exact and not data.apart.any() else held_out_scores)(data, spec, rng)
         sharpness, rule, metrics = _calibrate(held, data.outside, self._in_scope_loss)
         machine = _fitted(data, spec, rng)
         digests = digests_of([examples[i].text for i in rows]) if exact else None
@@ -305,6 +320,7 @@ class TextClassifier:
         vectors: Floats,
         rows: Sequence[int],
         columns: NDArray[np.intp],
+        apart: Sequence[int],
         n_columns: int,
         outside: int | None,
     ) -> tuple[Data, Floats, Floats | None]:
@@ -320,6 +336,7 @@ class TextClassifier:
             columns,
             _importance(examples, rows),
             named,
+            _set_apart(rows, apart, columns, outside),
             n_columns,
             outside,
         )
@@ -415,6 +432,18 @@ def _fitted(data: Data, spec: KernelSpec, rng: np.random.Generator) -> KernelMac
 def _prediction(ranking: list[tuple[str, float]], in_scope: float, accepted: bool) -> Prediction:
     label, confidence = ranking[0]
     return Prediction(label=label, confidence=confidence, ranking=tuple(ranking), in_scope=in_scope, accepted=accepted)
+
+
+def _set_apart(
+    rows: Sequence[int], apart: Sequence[int], columns: NDArray[np.intp], outside: int | None
+) -> NDArray[np.bool_]:
+    """Which rows are set apart; a fifth of the out-of-scope ones among them, since adapters are trained on none of these."""
+    found = np.isin(rows, apart)
+    if found.sum() < _FEWEST_APART:
+        return np.zeros(len(rows), dtype=np.bool_)
+    if outside is not None:
+        found[np.flatnonzero(columns == outside)[::_EVERY_STRANGER]] = True
+    return found
 
 
 def _calibrate(held: HeldOut, outside: int | None, budget: float) -> tuple[float, ScopeRule, dict[str, float]]:

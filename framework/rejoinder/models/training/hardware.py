@@ -44,8 +44,7 @@ class Hardware:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:
             raise SettingsError(f"TrainingSettings.device is {name!r}, which cannot be used here: {error}") from error
-        able = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        self.bf16 = able if settings.precision == "auto" else settings.precision == "bf16"
+        self.bf16 = _has_bf16(self.device) if settings.precision == "auto" else settings.precision == "bf16"
         self.main = True
 
     def wrap(self, module: torch.nn.Module) -> torch.nn.Module:
@@ -73,6 +72,16 @@ class Hardware:
     def can_halve(self) -> bool:
         """Return whether this process may run smaller parts on its own."""
         return True
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Return whether a device has instructions for bfloat16; on CPUs without them it would be slower than float32."""
+    import torch
+
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 class SeveralProcesses(Hardware):

@@ -203,7 +203,7 @@ class _Run:
         return self._finish()
 
     def _stale(self) -> bool:
-        return self.at.stale >= self.settings.patience
+        return self.settings.patience is not None and self.at.stale >= self.settings.patience
 
     def _check_cancelled(self) -> None:
         if self.cancelled is not None and self.cancelled():
@@ -318,13 +318,16 @@ class _Run:
             )
 
     def _evaluate(self) -> None:
-        """Score the averaged weights on the held-out part, and keep them if they are the best so far."""
+        """Score the averaged weights on the held-out part; keep them if they are the best so far and the best are wanted."""
         if not self.dev:
             return
         metrics = self._score()
         for name, value in metrics.items():
             if self.scalars is not None and self.hardware.main:
                 self.scalars.add(f"dev/{name}", value, self.at.step)
+        if self.settings.patience is None:
+            self.at.best_metrics = metrics
+            return
         rank = (metrics[self.objective.metric], -metrics["loss"])
         if self.at.best is None or rank > self.at.best:
             self.at.best, self.at.best_metrics, self.at.stale = rank, metrics, 0

@@ -26,10 +26,11 @@ class TrainingSettings:
         clip_norm: largest norm of a step's gradient, > 0.
         average_decay: decay in [0, 1) of the running average of the weights, which is what is evaluated and kept; 0: the last weights.
         dev_share: share in [0, 1) of the examples that is held out, stratified, to stop early; 0, or a dev set of one's own: none.
-        patience: evaluations (one an epoch) without improvement after which training stops, >= 1.
+        patience: evaluations (one an epoch) without improvement after which training stops, >= 1, and the best weights are kept; None: it
+            goes on to the end, and the last weights are kept, since what is held out is only to measure by.
         checkpoint_steps: steps from one checkpoint to the next, >= 1; None: one at the end of each epoch.
         device: a torch device, such as "cpu" or "cuda:1"; "auto": a GPU where there is one.
-        precision: "bf16": the encoder's passes in bfloat16; "auto": bf16 on a GPU that has it, else float32.
+        precision: "bf16": the encoder's passes in bfloat16; "auto": bf16 on a GPU or CPU that computes in it, else float32.
     """
 
     epochs: int = 4
@@ -42,17 +43,18 @@ class TrainingSettings:
     clip_norm: float = 1.0
     average_decay: float = 0.99
     dev_share: float = 0.1
-    patience: int = 3
+    patience: int | None = 3
     checkpoint_steps: int | None = None
     device: str = "auto"
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name in ("epochs", "batch_size", "patience"):
+        for name in ("epochs", "batch_size"):
             check_setting(self, name, getattr(self, name) >= 1, "a whole number >= 1")
-        steps = self.checkpoint_steps
-        check_setting(self, "checkpoint_steps", steps is None or steps >= 1, "a whole number >= 1, or none")
+        for name in ("patience", "checkpoint_steps"):
+            count = getattr(self, name)
+            check_setting(self, name, count is None or count >= 1, "a whole number >= 1, or none")
         for name in ("learning_rate", "head_learning_rate", "clip_norm"):
             value = getattr(self, name)
             check_setting(self, name, value is None or value > 0, "a number above 0")

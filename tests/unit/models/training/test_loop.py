@@ -26,7 +26,7 @@ from rejoinder.models.training.progress import Progress
 from rejoinder.models.training.settings import TrainingSettings
 from rejoinder.payloads import Example
 
-SHORT = TrainingSettings(epochs=3, batch_size=16, dev_share=0.0, device="cpu")
+SHORT = TrainingSettings(epochs=3, batch_size=16, dev_share=0.0, device="cpu", precision="float32")
 
 
 def run(examples: Sequence[Example], base: Base, settings: TrainingSettings = SHORT, **options: Any) -> Trained:
@@ -218,6 +218,13 @@ def test_training_stops_early_and_keeps_the_best_weights(tiny: Base, rises: list
     assert made.adapter.id != at_best.adapter.id
 
 
+def test_without_patience_what_is_held_out_only_measures(tiny: Base, rises: list[Example]) -> None:
+    settings = replace(SHORT, patience=None, batch_size=32)
+    made = train(rises, Scripted([0.9, 0.5, 0.1]), base=tiny, settings=settings, dev=rises[:4])
+    assert made.metrics["accuracy"] == 0.1
+    assert made.adapter.id == train(rises, Scripted([]), base=tiny, settings=settings, dev=[]).adapter.id
+
+
 def test_held_out_examples_are_not_trained_on_and_are_spread_over_the_labels(tiny: Base, rises: list[Example]) -> None:
     made = run(rises, tiny, replace(SHORT, epochs=1, dev_share=0.25))
     assert len(made.held_out) == 12
@@ -294,6 +301,7 @@ def test_bfloat16_trains_on_a_cpu_too(tiny: Base, rises: list[Example]) -> None:
         ({"epochs": 0}, "epochs is 0, expected a whole number >= 1"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"dev_share": 1.0}, "dev_share is 1.0"),
+        ({"patience": 0}, "patience is 0, expected a whole number >= 1, or none"),
         ({"precision": "fp16"}, "precision is 'fp16', expected auto, float32 or bf16"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from rejoinder.errors import InvalidInputError, SettingsError
 from rejoinder.models.tasks.windows import MAX_PIECES
 from rejoinder.models.training.base import Base
+from rejoinder.models.training.features import Read
 from rejoinder.models.training.loop import train
 from rejoinder.models.training.objectives.classification import Classification
 from rejoinder.models.training.objectives.multi_label import MultiLabel
@@ -138,13 +140,39 @@ def test_a_long_passage_gives_windows_of_which_one_or_more_hold_the_answer(tiny:
     wanted = example(0, "who rose", other=passage, target={"start": start, "end": start + 4})
     found = Span(absent_weight=0.5).features([wanted], tiny)
     firm = tiny.tokeniser.encodings(["firm"])[0].ids[1]
-    holding = [one for one in found if one.target.start]
+    holding = [one for one in found if one.target.answers]
     assert len(found) > 2
     assert 1 <= len(holding) < len(found)
-    assert all(one.rows[0].ids[one.target.start] == firm and one.target.end == one.target.start for one in holding)
-    assert {one.weight for one in found if not one.target.start} == {0.5}
+    for one in holding:
+        [(first, last)] = one.target.answers
+        assert first == last
+        assert one.rows[0].ids[first] == firm
+    assert {one.weight for one in found if not one.target.answers} == {0.5}
     assert max(one.length for one in found) <= tiny.tokeniser.max_tokens
     assert all(one.rows[0].types[-2] == 1 for one in found)
+
+
+def test_of_several_answers_any_is_right(tiny: Base) -> None:
+    import torch
+
+    passage = "the firm rose"
+    answers = [{"start": 4, "end": 8}, {"start": 4, "end": 13}, {"start": 9, "end": 13}]
+    [found] = Span().features([example(0, "who", other=passage, target={"answers": answers})], tiny)
+    first, *_, last = places = sorted({place for one in found.target.answers for place in one})
+    assert len(found.target.answers) == 3
+    for start, end in [(first, last), (first, first), (last, last)]:
+        assert Span().score([(start, end, 1.0)], [found]) == {"exact_match": 1.0, "f1": 1.0}
+    assert Span().score([(places[0] - 3, places[0] - 3, 1.0)], [found])["f1"] == 0.0
+
+    def loss(answers: Sequence[tuple[int, int]]) -> float:
+        one = replace(found, target=found.target._replace(answers=tuple(answers)))
+        read = Read(torch.zeros(1, 1, 2), scores, torch.ones(1, scores.shape[1]))
+        return float(Span().loss(torch.nn.Identity(), read, [one]))
+
+    scores = torch.zeros(1, found.length, 2)
+    scores[0, first] = 5.0
+    assert loss([(first, first)]) < loss([(last, last)])
+    assert loss([(first, first), (last, last)]) < loss([(first, first)])
 
 
 def test_a_question_longer_than_the_encoder_leaves_room_for_the_passage(tiny: Base) -> None:

@@ -17,6 +17,7 @@ from rejoinder.learning.train_task import (
     save_task_model,
     train_task,
 )
+from rejoinder.models.adapters.full.settings import FullSettings
 from rejoinder.models.encoding.encoder import Encoder
 from rejoinder.models.training.settings import TrainingSettings
 from rejoinder.payloads import Example
@@ -109,6 +110,12 @@ def test_the_adapter_changes_what_the_head_reads(encoder: Encoder) -> None:
     plain = read_examples_with(encoder, "classification", examples, None)
     adapted = read_examples_with(encoder, "classification", examples, model.adapter)
     assert abs(plain - adapted).max() > 1e-3
+
+
+def test_answers_are_learned_without_dropout_unless_somebody_says_otherwise() -> None:
+    assert KINDS["qa"].method_settings("full") == FullSettings(dropout=0.0)
+    assert KINDS["qa"].method_settings("lora") is None
+    assert KINDS["tags"].method_settings("full") is None
 
 
 def test_an_unknown_kind_is_refused_with_the_choices(encoder: Encoder) -> None:

@@ -34,10 +34,9 @@ _OUT_OF_SIGHT: Final = -1e4
 
 
 class Target(NamedTuple):
-    """Places of the answer's first and last token, both 0 where the window has no answer, and of the passage's tokens."""
+    """Places of each right answer's first and last token, none where the window has no answer, and of the passage's tokens."""
 
-    start: int
-    end: int
+    answers: tuple[tuple[int, int], ...]
     first: int
     last: int
 
@@ -45,14 +44,16 @@ class Target(NamedTuple):
 class Span:
     """Find the answer to the question `text` in the passage `other`.
 
-    Of several answers (`rejoinder.models.tasks.targets`) the first is learned; none means that the passage does not say. Long
-    passages are cut into overlapping windows, of which those without the answer teach that it is not there.
+    Of several answers (`rejoinder.models.tasks.targets`) any is right: what is learned is that one of them is said. None means that
+    the passage does not say. Long passages are cut into overlapping windows, of which those without an answer teach that it is not there.
 
     The head reads tokens' states: `span.weight` (2, dim) and `span.bias` (2,) for start and end.
 
     Args:
         max_tokens: of a window, question included; None: as many as the encoder reads.
         absent_weight: weight in (0, 1] of a window that lacks the answer which another window has.
+
+    Source: Clark & Gardner 2018 (arXiv:1710.10723), section 3.3: the summed likelihood of all answers, here of pairs of start and end.
     """
 
     name = "qa"
@@ -88,9 +89,9 @@ class Span:
         return found
 
     def _windows(self, place: int, example: Example, windows: Sequence[Any]) -> list[Feature]:
-        wanted = next(iter(answers_of(example)), None)
-        targets = [_place(window, wanted) for window in windows]
-        answered = any(one.start > 0 for one in targets)
+        wanted = answers_of(example)
+        targets = [_target(window, wanted) for window in windows]
+        answered = any(one.answers for one in targets)
         if wanted and not answered:
             return []  # the answer lies beyond what is read, or across a cut: "not there" would be wrong
         return [
@@ -98,7 +99,7 @@ class Span:
                 rows=(Row(window.ids, window.type_ids),),
                 target=target,
                 example=place,
-                weight=example.weight * (self._absent_weight if answered and target.start == 0 else 1.0),
+                weight=example.weight * (self._absent_weight if answered and not target.answers else 1.0),
                 group="answer" if wanted else "no answer",
             )
             for window, target in zip(windows, targets, strict=True)
@@ -115,15 +116,15 @@ class Span:
         return ScaledLinear(dim, 2, scale=1.0)
 
     def loss(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
-        """Mean of both cross-entropies over the places that are allowed; see `Objective.loss`."""
+        """Half of minus the log-probability of any right answer, among the places that are allowed; see `Objective.loss`."""
         import torch
 
-        scores = _masked(head(read.states), read, features)
-        parts = []
-        for column in (0, 1):
-            truth = torch.tensor([one.target[column] for one in features], device=scores.device)
-            parts.append(torch.nn.functional.cross_entropy(scores[:, :, column], truth, reduction="none"))
-        return (parts[0] + parts[1]) / 2
+        likely = _masked(head(read.states), read, features).log_softmax(dim=1)
+        losses = []
+        for row, one in zip(likely, features, strict=True):
+            places = torch.tensor(one.target.answers or ((0, 0),), device=row.device)
+            losses.append(-(row[places[:, 0], 0] + row[places[:, 1], 1]).logsumexp(dim=0) / 2)
+        return torch.stack(losses)
 
     def predict(self, head: torch.nn.Module, read: Read) -> list[tuple[int, int, float]]:
         """The best start and end, and by how much they beat "no answer"; see `Objective.predict`."""
@@ -148,7 +149,7 @@ class Span:
     def score(self, predictions: Sequence[tuple[int, int, float]], features: Sequence[Feature]) -> dict[str, float]:
         """Return `exact_match` and `f1` over tokens' places, by example: the window that is surest speaks."""
         best: dict[int, tuple[float, float, float]] = defaultdict(lambda: (-float("inf"), 0.0, 0.0))
-        answered = {one.example for one in features if one.target.start > 0}
+        answered = {one.example for one in features if one.target.answers}
         for (start, end, margin), one in zip(predictions, features, strict=True):
             if margin <= best[one.example][0]:
                 continue
@@ -156,7 +157,7 @@ class Span:
                 right = float(one.example not in answered)
                 best[one.example] = (margin, right, right)
             else:
-                exact = float((start, end) == (one.target.start, one.target.end))
+                exact = float((start, end) in one.target.answers)
                 best[one.example] = (margin, exact, _overlap(start, end, one.target))
         count = len(best)
         return {
@@ -180,17 +181,19 @@ def _cut(question: str, tokeniser: Any) -> str:
     return question[: max((end for _, end in offsets), default=0)]
 
 
-def _place(window: Any, wanted: TextSpan | None) -> Target:
-    """Find the tokens that hold the answer; a window that holds only a part of it has none."""
+def _target(window: Any, wanted: Sequence[TextSpan]) -> Target:
+    """Find the tokens that hold the answers; a window that holds only a part of one does not have it."""
     passage = [i for i, sequence in enumerate(window.sequence_ids) if sequence == 1]
     if not passage:
-        return Target(0, 0, 0, 0)
+        return Target((), 0, 0)
     first, last = passage[0], passage[-1]
-    none = Target(0, 0, first, last)
-    if wanted is None or window.offsets[first][0] > wanted.start or window.offsets[last][1] < wanted.end:
-        return none
-    inside = [i for i in passage if window.offsets[i][1] > wanted.start and window.offsets[i][0] < wanted.end]
-    return Target(inside[0], inside[-1], first, last) if inside else none
+    begin, end = window.offsets[first][0], window.offsets[last][1]
+    places = []
+    for one in wanted:
+        inside = [i for i in passage if window.offsets[i][1] > one.start and window.offsets[i][0] < one.end]
+        if inside and begin <= one.start and one.end <= end:
+            places.append((inside[0], inside[-1]))
+    return Target(tuple(dict.fromkeys(places)), first, last)
 
 
 def _masked(scores: torch.Tensor, read: Read, features: Sequence[Feature]) -> torch.Tensor:
@@ -206,10 +209,9 @@ def _masked(scores: torch.Tensor, read: Read, features: Sequence[Feature]) -> to
 
 
 def _overlap(start: int, end: int, target: Target) -> float:
-    """F1 of two stretches of tokens; 0 where the window has no answer."""
-    if target.start == 0:
-        return 0.0
-    common = min(end, target.end) - max(start, target.start) + 1
-    if common <= 0:
-        return 0.0
-    return 2 * common / ((end - start + 1) + (target.end - target.start + 1))
+    """Best F1 of a stretch of tokens and one of the answers; 0 where the window has none."""
+    best = 0.0
+    for first, last in target.answers:
+        common = min(end, last) - max(start, first) + 1
+        best = max(best, 2 * common / ((end - start + 1) + (last - first + 1)))
+    return best
