@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -81,17 +81,32 @@ def examples_of(name: str) -> Mapping[str, tuple[str, ...]]:
     Raises:
         CatalogueError: as `entries_of`; also for an example of an intent without an answer.
     """
-    where = f"{name}/train.csv"
-    intents = {entry.intent for entry in entries_of(name)}
     examples: defaultdict[str, list[str]] = defaultdict(list)
+    for text, label in _labelled(name, "train"):
+        examples[label].append(text)
+    return {intent: tuple(texts) for intent, texts in examples.items()}
+
+
+@cache
+def regression_of(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the texts and intents that a new model must not answer worse than the one before; none of them is an example.
+
+    Raises:
+        CatalogueError: as `examples_of`.
+    """
+    return tuple(_labelled(name, "regression"))
+
+
+def _labelled(name: str, file: str) -> Iterator[tuple[str, str]]:
+    where = f"{name}/{file}.csv"
+    intents = {entry.intent for entry in entries_of(name)}
     for number, row in enumerate(csv.DictReader(_read(where).splitlines()), start=2):
         text, label = row.get("text"), row.get("label")
         if not text or label not in intents:
             raise CatalogueError(
                 f"{where}, line {number}: expected a text and an intent that has an answer, got {row!r}"
             )
-        examples[label].append(text)
-    return {intent: tuple(texts) for intent, texts in examples.items()}
+        yield text, label
 
 
 def chosen_examples(name: str, *, per_intent: int | None, seed: int) -> dict[str, tuple[str, ...]]:

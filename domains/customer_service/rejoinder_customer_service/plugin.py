@@ -12,7 +12,7 @@ from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Answer, Command, Domain, Example, Query
 
 from rejoinder_customer_service.answers import Answers
-from rejoinder_customer_service.catalogue import NAMES, chosen_examples, entries_of
+from rejoinder_customer_service.catalogue import NAMES, chosen_examples, entries_of, regression_of
 from rejoinder_customer_service.faq import Readings, scores_of
 from rejoinder_customer_service.settings import CustomerServiceSettings
 from rejoinder_customer_service.warm import Indexes
@@ -78,17 +78,16 @@ class CustomerServicePlugin:
         if settings.catalogue == "none":
             return []
         chosen = chosen_examples(settings.catalogue, per_intent=settings.examples_per_intent, seed=settings.seed)
-        return [
-            Example(
-                id=f"seed_{hashlib.sha256(f'{NAME}|{settings.catalogue}|{intent}|{text}'.encode()).hexdigest()[:40]}",
-                task=TASK,
-                text=text,
-                label=intent,
-                source=f"{NAME}/{settings.catalogue}",
-            )
-            for intent, texts in sorted(chosen.items())
-            for text in texts
-        ]
+        pairs = [(text, intent) for intent, texts in sorted(chosen.items()) for text in texts]
+        return [_example("seed", settings.catalogue, text, intent) for text, intent in pairs]
+
+    @hookimpl()
+    def regression_examples(self, context: Context) -> list[Example]:
+        """Give the catalogue's frozen set: texts that no seed and no demo holds."""
+        settings: CustomerServiceSettings = context.settings
+        if settings.catalogue == "none":
+            return []
+        return [_example("frozen", settings.catalogue, *pair) for pair in regression_of(settings.catalogue)]
 
     @hookimpl()
     async def retrieve_answers(self, query: Query, context: Context) -> list[Answer]:
@@ -116,6 +115,12 @@ class CustomerServicePlugin:
             return {}
         shares = index.evidence(text, await _vector(text, context) if index.has_vectors else None)
         return {entry.intent: share for entry, share in zip(index.entries, shares, strict=True)}
+
+
+def _example(kind: str, catalogue: str, text: str, intent: str) -> Example:
+    """Return an example whose id is the same every time."""
+    digest = hashlib.sha256(f"{NAME}|{catalogue}|{intent}|{text}".encode()).hexdigest()[:40]
+    return Example(id=f"{kind}_{digest}", task=TASK, text=text, label=intent, source=f"{NAME}/{catalogue}")
 
 
 def _readings(query: Query) -> Readings:

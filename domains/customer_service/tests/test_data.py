@@ -139,7 +139,7 @@ def test_sizes_are_bounded(name: str) -> None:
     per_intent = Counter(label for _, label in train(name))
     assert max(per_intent.values()) <= PER_INTENT[name]
     assert min(per_intent.values()) >= 10
-    assert sum(path.stat().st_size for path in (DATA / name).iterdir()) < 500_000
+    assert sum(path.stat().st_size for path in (DATA / name).iterdir()) < 600_000
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,26 @@ def test_demo_asks_what_nothing_learns_from(sources: Path) -> None:
     official = {normal(row["text"]) for row in source_rows(sources / "banking77" / "test.csv.gz")}
     assert texts["demo_test"] <= official
     assert not texts["demo_stream"] & (official | texts["train"])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_regression_set_is_kept_apart(sources: Path, name: str) -> None:
+    frozen = rows_of(DATA / name / "regression.csv")
+    texts = {normal(text) for text, _ in frozen}
+    shipped = train(name) + (rows_of(DATA / name / "demo_stream.csv") if name == "banking77" else [])
+    assert len(texts) == len(frozen) >= 750
+    assert not texts & {normal(text) for text, _ in shipped}
+    assert {label for _, label in frozen} == {entry["intent"] for entry in answers(name)}
+    files = {
+        "banking77": ["banking77/test.csv.gz"],
+        "bitext": ["bitext_support/intent_dev.csv", "bitext_support/intent_test.csv"],
+    }
+    unseen = {
+        normal(row.get("text") or row.get("utterance", ""))
+        for file in files[name]
+        for row in source_rows(sources / file)
+    }
+    assert not texts & unseen
 
 
 def test_banking_intents_are_the_published_ones(sources: Path) -> None:

@@ -180,6 +180,18 @@ async def test_an_intent_without_an_answer_gives_none(desk: Desk) -> None:
 # --- seed examples -------------------------------------------------------------------------------------------------
 
 
+async def test_the_regression_set_holds_no_seed_and_follows_the_catalogue(desk: Desk) -> None:
+    found = {}
+    for catalogue in ("banking77", "bitext", "none"):
+        request = desk.request(CustomerServiceSettings(catalogue=catalogue))
+        frozen = await desk.host.regression_examples(request)
+        seeds = {one.text for one in await desk.host.seed_examples(request)}
+        assert not seeds & {one.text for one in frozen}
+        assert len({one.id for one in frozen}) == len(frozen)
+        found[catalogue] = len(frozen)
+    assert found == {"banking77": 770, "bitext": 810, "none": 0}
+
+
 @pytest.mark.parametrize(
     ("settings", "count"),
     [

@@ -3,7 +3,8 @@
     REJOINDER_DATA=FOLDER python domains/customer_service/tools/build_data.py [--check] [--out DIR]
 
 Reads `banking77/` and `bitext_support/` under the folder named by `REJOINDER_DATA` (or `--data`) and writes
-`banking77/train.csv` and `bitext/train.csv` (header `text,label`). The choice depends on nothing but the source texts
+`banking77/train.csv` and `bitext/train.csv` (header `text,label`), and beside each a `regression.csv` of other rows of the same
+split: what a new model must not answer worse than the one before. The choice depends on nothing but the source texts
 and the seed, so the same sources give the same bytes on every machine. Only the official train splits are shipped to
 learn from, and a text that also stands in a dev or test split is left out, so that evaluation files stay unseen.
 
@@ -30,6 +31,8 @@ DATA = Path(__file__).resolve().parents[1] / "rejoinder_customer_service" / "dat
 SEED = 77
 BANKING77_PER_INTENT = 20
 BITEXT_PER_INTENT = 40
+REGRESSION_PER_INTENT = {"banking77": 10, "bitext": 30}
+"""Some 800 rows each: what it takes to rule out a loss of three points."""
 DEMO_STREAM = 3000
 DEMO_TEST = 900
 MAX_CHARS = 200
@@ -147,6 +150,16 @@ def demo_stream(source: Path, seed: int) -> list[Row]:
     return shuffled(usable((Row(text, label, text) for text, label in texts), unseen), seed)[:DEMO_STREAM]
 
 
+def banking77_regression(source: Path, seed: int) -> list[Row]:
+    train = read_csv(source / "banking77" / "train.csv.gz", ("text", "category"))
+    test = read_csv(source / "banking77" / "test.csv.gz", ("text", "category"))
+    shipped = [*banking77(source, seed), *demo_stream(source, seed)]
+    unseen = [*(row.text for row in shipped), *(row["text"] for row in test)]
+    texts = [(clean(row["text"]), row["category"]) for row in train]
+    rows = usable((Row(text, label, text) for text, label in texts), unseen)
+    return by_label(rows, answered("banking77"), REGRESSION_PER_INTENT["banking77"], seed)
+
+
 def demo_test(source: Path, seed: int) -> list[Row]:
     test = read_csv(source / "banking77" / "test.csv.gz", ("text", "category"))
     rows = (Row(clean(row["text"]), row["category"], row["text"]) for row in test)
@@ -154,6 +167,16 @@ def demo_test(source: Path, seed: int) -> list[Row]:
 
 
 def bitext(source: Path, seed: int) -> list[Row]:
+    return by_label(bitext_rows(source, ()), answered("bitext"), BITEXT_PER_INTENT, seed)
+
+
+def bitext_regression(source: Path, seed: int) -> list[Row]:
+    rows = bitext_rows(source, [row.text for row in bitext(source, seed)])
+    return by_label(rows, answered("bitext"), REGRESSION_PER_INTENT["bitext"], seed)
+
+
+def bitext_rows(source: Path, shipped: Sequence[str]) -> Iterator[Row]:
+    """The train utterances that may be shipped, and are not in `shipped`."""
     columns = ("utterance", "intent", "entity_value", "tags")
     folder = source / "bitext_support"
     train = read_csv(folder / "intent_train.csv.gz", columns)
@@ -165,8 +188,7 @@ def bitext(source: Path, seed: int) -> list[Row]:
         text, value = clean(row["utterance"]), row["entity_value"].strip()
         masked = text.replace(value, "·") if value else text
         rows.append(Row(text, row["intent"], re.sub(r"\d+", "·", masked)))
-    fit = usable(rows, (row["utterance"] for row in unseen))
-    return by_label(fit, answered("bitext"), BITEXT_PER_INTENT, seed)
+    return usable(rows, [*(row["utterance"] for row in unseen), *shipped])
 
 
 def answered(name: str) -> list[str]:
@@ -197,9 +219,11 @@ def to_csv(rows: Iterable[Row]) -> bytes:
 
 BUILDERS: dict[str, Callable[[Path, int], list[Row]]] = {
     "banking77/train.csv": banking77,
+    "banking77/regression.csv": banking77_regression,
     "banking77/demo_stream.csv": demo_stream,
     "banking77/demo_test.csv": demo_test,
     "bitext/train.csv": bitext,
+    "bitext/regression.csv": bitext_regression,
 }
 
 

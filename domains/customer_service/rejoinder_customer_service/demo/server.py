@@ -53,7 +53,11 @@ def running_server(settings: Mapping[str, str] | None = None) -> Iterator[Runnin
         config = Path(folder) / "rejoinder.toml"
         config.write_text(CONFIG, encoding="utf-8")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("REJOINDER_")}
-        environment = {**kept, "REJOINDER_CONFIG": str(config), **(settings or {})}
+        alone = {
+            "REJOINDER_CONFIG": str(config),
+            "REJOINDER_WORKERS__LOCAL": "false",
+        }  # what it learns, it learns at once
+        environment = {**kept, **alone, **(settings or {})}
         key = _run(environment, "key", "create", "--operator", "--name", "demo", "--json")["key"]
         log_path = Path(folder) / "server.log"
         with log_path.open("wb") as log:

@@ -1,0 +1,238 @@
+"""The verdict on a candidate: better on what no training saw, not worse on what must never break, and fit to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from rejoinder.errors import InvalidInputError
+from rejoinder.learning.gate.paired import Pairs, mcnemar, not_worse, paired_bootstrap, rows_needed
+from rejoinder.learning.gate.spending import error_of_attempt
+
+Decision = Literal["promote", "reject", "wait"]
+"""wait: there are too few held-back rows to tell; the candidate may be judged again when there are more."""
+
+_LIKELY_GAIN: Final = 0.02
+"""The smallest gain that is planned for where the rows say too little of the true one."""
+_LIKELY_DISAGREEMENT: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What one model made of some rows.
+
+    Attributes:
+        scores: by row id, in [0, 1], higher is better; 0.0 and 1.0 alone where an answer is right or wrong.
+        ece: expected calibration error in [0, 1]; None: unknown.
+        latency_ms: mean time of a prediction; None: unknown.
+    """
+
+    scores: Mapping[str, float]
+    ece: float | None = None
+    latency_ms: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """Mean score; 0.0 without rows."""
+        return sum(self.scores.values()) / len(self.scores) if self.scores else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How strict the gate is.
+
+    Attributes:
+        error: chance, over all attempts on the same rows, that a model which is no better passes, in (0, 0.5).
+        regression_margin: loss on the regression set that is still called none, in (0, 1).
+        regression_error: chance that a model which loses more than that passes, in (0, 0.5).
+        ece_margin: by how much calibration may be worse, in [0, 1].
+        latency_ratio: how many times as long a prediction may take, >= 1.
+        latency_slack_ms: differences below this are noise, >= 0.
+        seed: of the bootstrap.
+    """
+
+    error: float = 0.05
+    regression_margin: float = 0.03
+    regression_error: float = 0.05
+    ece_margin: float = 0.02
+    latency_ratio: float = 1.5
+    latency_slack_ms: float = 0.5
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that the gate looked at.
+
+    Attributes:
+        passed: None where there was nothing to look at.
+        value: what was found, such as a p-value; `limit`: what it was held against.
+        text: both in words.
+    """
+
+    name: Literal["better", "regression", "calibration", "latency"]
+    passed: bool | None
+    text: str
+    value: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the gate decided, and why.
+
+    Attributes:
+        attempt: of how many-th attempt on these rows it is.
+        rows: held-back rows that both models were scored on; `rows_needed`: more of them that it would take; 0 unless `decision` is wait.
+        live, candidate: mean scores on these rows.
+    """
+
+    decision: Decision
+    reason: str
+    checks: tuple[Check, ...]
+    rows: int
+    live: float
+    candidate: float
+    attempt: int = 1
+    rows_needed: int = 0
+    rules: Rules = field(default_factory=Rules)
+
+
+def judge(
+    live: Scored,
+    candidate: Scored,
+    *,
+    regression: tuple[Scored, Scored] | None = None,
+    rules: Rules | None = None,
+    attempt: int = 1,
+) -> Verdict:
+    """Compare a candidate with the live model.
+
+    Args:
+        live, candidate: on the same held-back rows.
+        regression: live and candidate on the domain's frozen set; None: there is none.
+        attempt: see `rejoinder.learning.gate.spending.attempt_number`.
+
+    Raises:
+        InvalidInputError: the two were not scored on the same rows.
+    """
+    rules = rules or Rules()
+    limit = error_of_attempt(attempt, error=rules.error)
+    before, after = _aligned(live, candidate, "held-back examples")
+    better = _better(before, after, limit, rules)
+    checks = (
+        better,
+        _regression(regression, rules),
+        _calibration(live, candidate, rules),
+        _latency(live, candidate, rules),
+    )
+    failed = [check for check in checks[1:] if check.passed is False]
+    decision: Decision = "promote"
+    reason = "; ".join(check.text for check in checks if check.passed)
+    more = 0
+    if failed:
+        decision, reason = "reject", "; ".join(check.text for check in failed)
+    elif not better.passed:
+        more = _missing_rows(before, after, limit)
+        decision = "wait" if more else "reject"
+        reason = better.text + (f"; about {more:,} more held-back rows would tell" if more else "")
+    return Verdict(
+        decision=decision,
+        reason=reason,
+        checks=checks,
+        rows=len(before),
+        live=live.mean,
+        candidate=candidate.mean,
+        attempt=attempt,
+        rows_needed=more,
+        rules=rules,
+    )
+
+
+def _aligned(live: Scored, candidate: Scored, what: str) -> tuple[list[float], list[float]]:
+    if live.scores.keys() != candidate.scores.keys():
+        apart = live.scores.keys() ^ candidate.scores.keys()
+        raise InvalidInputError(
+            f"live model and candidate were not scored on the same {what}: {len(apart)} rows have one score only, such as "
+            f"{min(apart)!r}. Score both anew"
+        )
+    rows = sorted(live.scores)
+    return [live.scores[row] for row in rows], [candidate.scores[row] for row in rows]
+
+
+def _right_or_wrong(*scores: list[float]) -> bool:
+    return all(score in (0.0, 1.0) for some in scores for score in some)
+
+
+def _pairs(before: list[float], after: list[float]) -> Pairs:
+    return Pairs.of([score == 1.0 for score in before], [score == 1.0 for score in after])
+
+
+def _better(before: list[float], after: list[float], limit: float, rules: Rules) -> Check:
+    if not before:
+        return Check(name="better", passed=False, text="there are no held-back examples to compare on", limit=limit)
+    if _right_or_wrong(before, after):
+        pairs = _pairs(before, after)
+        p = mcnemar(pairs)
+        seen = (
+            f"it gains {pairs.gained} and loses {pairs.lost} of {pairs.rows:,} held-back rows ({pairs.difference:+.1%})"
+        )
+    else:
+        p = paired_bootstrap(before, after, seed=rules.seed)
+        seen = f"its mean score on {len(before):,} held-back rows is {_mean(after):.3f}, the live model's {_mean(before):.3f}"
+    passed = p <= limit
+    words = "better" if passed else "not shown to be better"
+    return Check(
+        name="better", passed=passed, value=p, limit=limit, text=f"{words}: {seen}, p = {p:.2g}, limit {limit:.2g}"
+    )
+
+
+def _regression(regression: tuple[Scored, Scored] | None, rules: Rules) -> Check:
+    if regression is None or not regression[0].scores:
+        return Check(name="regression", passed=None, text="there is no regression set")
+    before, after = _aligned(*regression, "rows of the regression set")
+    margin, limit = rules.regression_margin, rules.regression_error
+    if _right_or_wrong(before, after):
+        pairs = _pairs(before, after)
+        p, change = not_worse(pairs, margin=margin), pairs.difference
+    else:
+        p, change = paired_bootstrap(before, after, seed=rules.seed, margin=margin), _mean(after) - _mean(before)
+    passed = p <= limit
+    words = "no loss" if passed else "a loss is not ruled out"
+    text = f"{words} on the regression set of {len(before):,} rows: {change:+.1%}, margin {margin:.1%}, p = {p:.2g}, limit {limit:.2g}"
+    return Check(name="regression", passed=passed, value=p, limit=limit, text=text)
+
+
+def _calibration(live: Scored, candidate: Scored, rules: Rules) -> Check:
+    if live.ece is None or candidate.ece is None:
+        return Check(name="calibration", passed=None, text="calibration was not measured")
+    worse = candidate.ece - live.ece
+    passed = worse <= rules.ece_margin
+    text = f"calibration error {candidate.ece:.3f}, the live model's {live.ece:.3f}, allowed {rules.ece_margin:+.3f}"
+    return Check(name="calibration", passed=passed, value=worse, limit=rules.ece_margin, text=text)
+
+
+def _latency(live: Scored, candidate: Scored, rules: Rules) -> Check:
+    if not live.latency_ms or candidate.latency_ms is None:
+        return Check(name="latency", passed=None, text="latency was not measured")
+    ratio = candidate.latency_ms / live.latency_ms
+    passed = ratio <= rules.latency_ratio or candidate.latency_ms - live.latency_ms <= rules.latency_slack_ms
+    text = f"a prediction takes {candidate.latency_ms:.2f} ms, the live model's {live.latency_ms:.2f} ms"
+    return Check(name="latency", passed=passed, value=ratio, limit=rules.latency_ratio, text=text)
+
+
+def _missing_rows(before: list[float], after: list[float], limit: float) -> int:
+    """Return how many more rows would tell, if what they show so far is true; 0 where they show no gain worth waiting for."""
+    rows = len(before)
+    if not rows:
+        return rows_needed(difference=_LIKELY_GAIN, disagreement=_LIKELY_DISAGREEMENT, error=limit)
+    change = _mean(after) - _mean(before)
+    if change <= 0:
+        return 0
+    disagreement = max(sum(abs(now - then) for then, now in zip(before, after, strict=True)) / rows, change)
+    return max(0, rows_needed(difference=change, disagreement=disagreement, error=limit) - rows)
+
+
+def _mean(scores: list[float]) -> float:
+    return sum(scores) / len(scores)
