@@ -139,6 +139,11 @@ class EveryHook:
         return [Example(id=f"parcels/{n}", task="intent", text=text, label="track") for n, text in enumerate(texts)]
 
     @hookimpl()
+    def regression_examples(self) -> list[Example]:
+        texts = ("my parcel is late", "where is it now", "i want to know where my order is")
+        return [Example(id=f"frozen/{n}", task="intent", text=text, label="track") for n, text in enumerate(texts)]
+
+    @hookimpl()
     async def understand_intent(self, message: Message) -> Understanding | None:
         found = ORDER.search(message.text)
         if found is None:
@@ -188,6 +193,10 @@ class EveryHook:
             return []
         name = f"{feedback.id}/{reward.task}"
         return [Example(id=name, task=reward.task, text=decision.input, label=decision.label, weight=reward.weight)]
+
+    @hookimpl()
+    def choose_queue(self, task: str) -> str | None:
+        return "cpu" if task == "urgency" else None
 
     @hookimpl()
     def adapt_model(self, request: AdaptationRequest) -> Adaptation | None:

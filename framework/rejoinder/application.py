@@ -10,10 +10,12 @@ from functools import partial
 
 from rejoinder.context import Clock, Deployment, utc_now
 from rejoinder.conversation import Conversations, Limits
+from rejoinder.graph.tenant_graph import TenantGraphs
 from rejoinder.host import Host
 from rejoinder.host.deployment import load_host
 from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
+from rejoinder.learning.triggers import Triggers
 from rejoinder.learning.versions import open_registry
 from rejoinder.models.encoding.encoder import load_encoder
 from rejoinder.models.encoding.service import EncoderService
@@ -30,6 +32,7 @@ class Application:
     Attributes:
         models: every tenant's live models, loaded when first asked for.
         feedback: takes feedback, and learns from it before it is acknowledged.
+        triggers: start adaptation runs.
     """
 
     settings: DeploymentSettings
@@ -40,6 +43,7 @@ class Application:
     models: LiveModels
     conversations: Conversations
     feedback: FeedbackDesk
+    triggers: Triggers
     clock: Clock = utc_now
 
     @classmethod
@@ -65,17 +69,21 @@ class Application:
         try:
             await database.migrate()
             tenants = Tenants(database, host, loaded, clock=clock)
+            graphs = TenantGraphs(settings, host, encoder)
             models = LiveModels(
                 database,
                 host,
                 encoder,
                 tenants,
                 registry=open_registry(database, settings),
+                gate=settings.gate,
                 seed=settings.learning.seed,
                 hold_back_every=settings.learning.hold_back_every,
                 adapter_bytes=settings.models.adapter_mb << 20,
+                graphs=graphs,
                 clock=clock,
             )
+            triggers = Triggers(database, host, tenants, settings, clock=clock)
             app = cls(
                 settings=settings,
                 database=database,
@@ -93,15 +101,18 @@ class Application:
                     ),
                     clock=clock,
                 ),
-                feedback=FeedbackDesk(database, host, models, clock=clock),
+                feedback=FeedbackDesk(database, host, models, triggers=triggers, clock=clock),
+                triggers=triggers,
                 clock=clock,
             )
             await host.start(deployment)
             try:
                 yield app
             finally:
+                await triggers.close()
                 await models.close()
                 await host.stop(deployment)
+                graphs.close()
         finally:
             await database.close()
             await asyncio.to_thread(encoder.close)

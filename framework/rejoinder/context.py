@@ -14,6 +14,7 @@ from rejoinder.payloads import Caller, Domain, Example, Task, Utterance
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
+    from rejoinder.graph.tenant_graph import TenantGraph
     from rejoinder.learning.memory import Match
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.encoding.service import TextEncoder
@@ -121,6 +122,7 @@ class Request:
         settings: the tenant's typed settings by plugin name.
         deadline: when the request must be done, in seconds of `time.monotonic`.
         trace: where every call is recorded.
+        report: is told how far long work is, as `Context.report_progress`.
     """
 
     tenant: str
@@ -128,11 +130,13 @@ class Request:
     models: Models
     plugins: frozenset[str]
     settings: Mapping[str, Any]
+    graph: TenantGraph | None = None
     session_id: str | None = None
     history: tuple[Utterance, ...] = ()
     deadline: float = field(default_factory=lambda: time.monotonic() + 30.0)
     clock: Clock = utc_now
     trace: Trace = field(default_factory=Trace)
+    report: Callable[[float, str | None], None] = lambda share, checkpoint: None
 
     def context(self, plugin: str) -> Context:
         """Return this request as one plugin sees it."""
@@ -180,9 +184,23 @@ class Context:
         return self._request.models
 
     @property
+    def graph(self) -> TenantGraph | None:
+        """This tenant's knowledge graph; None while the deployment has none (`rejoinder graph load` makes one)."""
+        return self._request.graph
+
+    @property
     def remaining_s(self) -> float:
         """Seconds left until the request's deadline, never below 0."""
         return max(0.0, self._request.deadline - time.monotonic())
+
+    def report_progress(self, share: float, *, checkpoint: str | None = None) -> None:
+        """Tell how much of the work of this call is done, from any thread; costs next to nothing. Only a worker listens.
+
+        Args:
+            share: in [0, 1].
+            checkpoint: where whoever takes this work up again can go on; None: as said before.
+        """
+        self._request.report(min(1.0, max(0.0, share)), checkpoint)
 
     def now(self) -> datetime:
         """The present moment by the deployment's clock, aware, in UTC."""

@@ -263,6 +263,16 @@ def seed_examples(context: Context) -> Sequence[Example]:
     """
 
 
+@_spec("collect", "isolated", Example, many=True, deadline_s=30.0)
+def regression_examples(context: Context) -> Sequence[Example]:
+    """Give the domain's frozen set: what a new model of this tenant must not answer worse than the live one; never trained on.
+
+    With a margin of three points it takes some 800 rows to rule out a loss; ids must be the same every time.
+
+    Combines: collect. Order: declared. Failure: isolated. Process: worker. Since: 1.0.
+    """
+
+
 # --- a turn --------------------------------------------------------------------------------------------------------
 
 
@@ -353,6 +363,19 @@ def make_examples(reward: Reward, feedback: Feedback, decision: Decision, contex
     """Turn a reward into things to learn. Ids must be the same for the same feedback, so that a retry changes nothing.
 
     Combines: collect. Order: declared. Failure: isolated. Process: api, worker. Since: 1.0.
+    """
+
+
+@_spec("first", "isolated", str)
+def choose_queue(task: str, context: Context) -> str | None:
+    """Say which workers are to fit a new model of a task: `gpu` for work that wants a GPU, or `cpu`.
+
+    Asked where the setting `workers.gpu_queue` says that workers listen to `gpu`; everything else goes to `cpu`.
+
+    Combines: first. Order: declared; the shipped one sends adapters to `gpu`. Failure: isolated. Process: all. Since: 1.0.
+
+    Args:
+        task: its name.
     """
 
 

@@ -419,10 +419,15 @@ class EvaluationRequest:
 
 @payload
 class Evaluation:
-    """Measured quality: metrics by name, and per example id whether it was right."""
+    """Measured quality: metrics by name, and per example id whether it was right, or where that is no yes or no, how good it was.
+
+    `metrics` that the promotion gate reads: `ece` (expected calibration error) and `predict_ms` (mean time of one prediction).
+    `scores` are in [0, 1], higher is better; examples that it names need not be in `correct`.
+    """
 
     metrics: Mapping[str, float]
     correct: Mapping[str, bool] = field(default_factory=dict)
+    scores: Mapping[str, Share] = field(default_factory=dict)
 
 
 # --- streams -------------------------------------------------------------------------------------------------------

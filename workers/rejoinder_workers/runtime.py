@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from concurrent.futures import CancelledError, Future
+from typing import Any, TypeVar
 
 from celery.signals import worker_process_shutdown, worker_shutdown
 from rejoinder.application import Application
@@ -23,10 +24,14 @@ class Runtime:
         self._application: Application | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
+        self._working: set[asyncio.Task[Any]] = set()
+        self._given_up = False
 
-    def run(self, work: Callable[[Application], Awaitable[_T]]) -> _T:
-        """Do something with the application, and wait for it."""
+    def run(self, work: Callable[[Application], Awaitable[_T]]) -> _T | None:
+        """Do something with the application, and wait for it; None when it was given up."""
         with self._lock:
+            if self._given_up:
+                return None
             if self._thread is None:
                 self._start()
         loop, application = self._loop, self._application
@@ -34,9 +39,25 @@ class Runtime:
             raise RuntimeError("the worker's application is closed")
 
         async def done() -> _T:
+            task = asyncio.current_task()
+            if task is not None:
+                self._working.add(task)
+                task.add_done_callback(self._working.discard)
             return await work(application)
 
-        return asyncio.run_coroutine_threadsafe(done(), loop).result()
+        future: Future[_T] = asyncio.run_coroutine_threadsafe(done(), loop)
+        try:
+            return future.result()
+        except CancelledError:
+            return None
+
+    def give_up(self) -> None:
+        """Cancel what is under way, and begin nothing more; what was cancelled puts its things in order first."""
+        with self._lock:
+            self._given_up = True
+            loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._working])
 
     def close(self) -> None:
         """Close the application, if it was opened."""

@@ -11,7 +11,7 @@ from rejoinder.errors import RejoinderError
 from rejoinder.learning.queue import send_run
 from rejoinder.settings import DeploymentSettings
 from rejoinder.store.database import Database
-from rejoinder.store.runs import waiting_runs
+from rejoinder.store.runs import WaitingRun, waiting_runs
 
 _LONGEST_PAUSE_S = 60.0
 _SHORTEST_PAUSE_S = 0.5
@@ -29,8 +29,8 @@ class Sweep:
     def __init__(self, settings: DeploymentSettings) -> None:
         self._settings = settings
         self._pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, settings.workers.lease_s / 4))
-        self._seen: set[tuple[str, str]] = set()
-        self._sent: dict[tuple[str, str], float] = {}
+        self._seen: set[WaitingRun] = set()
+        self._sent: dict[WaitingRun, float] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -53,14 +53,16 @@ class Sweep:
         due = [run for run in waiting if run in self._seen and run not in self._sent]
         self._seen = set(waiting)
         put_back = []
-        for tenant, run_id in due:
-            if send_run(self._settings, tenant, run_id):
-                self._sent[tenant, run_id] = time.monotonic()
-                put_back.append(run_id)
-                _logger.info("run %s of tenant %s was waiting and is put back into the queue", run_id, tenant)
+        for run in due:
+            if send_run(self._settings, run.tenant_id, run.run_id, queue=run.queue):
+                self._sent[run] = time.monotonic()
+                put_back.append(run.run_id)
+                _logger.info(
+                    "run %s of tenant %s was waiting and is put back into the queue", run.run_id, run.tenant_id
+                )
         return put_back
 
-    async def _waiting(self) -> list[tuple[str, str]]:
+    async def _waiting(self) -> list[WaitingRun]:
         database = await Database.open(self._settings.store_url, synchronous=self._settings.store.synchronous)
         try:
             await database.migrate()

@@ -48,6 +48,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "key": LazyCommand("rejoinder.cli.key:app", "API keys: create, list, revoke."),
     "settings": LazyCommand("rejoinder.cli.settings:app", "Settings: show, check, explain where each value came from."),
     "models": LazyCommand("rejoinder.cli.models:app", "Model versions of a tenant: list, show, adapt, runs."),
+    "learning": LazyCommand("rejoinder.cli.learning:app", "Learning: how well models serve, and what was decided."),
+    "graph": LazyCommand("rejoinder.cli.graph:app", "A tenant's knowledge graph: load it, ask it, look at it."),
     "train": LazyCommand("rejoinder.cli.train:app", "Train a model of one task from a file of examples."),
     "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set: intent."),
     "simulate": LazyCommand("rejoinder.cli.simulate:app", "Replay users with feedback; the learning curve."),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from rejoinder.cli.output import JsonOption, show_record
+from rejoinder.cli.output import JsonOption, show_record, show_table
 from rejoinder.cli.runtime import load_encoder
 from rejoinder.models.training.settings import Precision
 
@@ -21,6 +23,7 @@ app = typer.Typer(help="Figures on a data set, the same for everyone.", no_args_
 
 _HIDDEN = ("confusion", "labels")
 _STEPS_PER_LINE = 50
+_BY_FILE = ("hits_at_1", "unanswered", "precision")
 
 _TrainCsv = Annotated[Path, typer.Option("--train", help="CSV with header `text,label` to learn from; .gz is fine.")]
 _TestCsv = Annotated[Path, typer.Option("--test", help="CSV with header `text,label`; nothing is chosen by it.")]
@@ -127,6 +130,80 @@ def qa(
     if report is not None:
         found.write(report)
     show_record(found.to_json(), json=json)
+
+
+class _Spread(TyperCommand):
+    """Takes `--train A B` for `--train A --train B`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_spread(args, ("--train", "--test"))))
+
+
+def _spread(args: Sequence[str], options: Container[str]) -> Iterator[str]:
+    """Give arguments with an option of several values said again before each further value."""
+    option, given = "", False
+    for arg in args:
+        if arg.startswith("-"):
+            option, given = arg, False
+        elif given and option in options:
+            yield option
+        else:
+            given = True
+        yield arg
+
+
+@app.command("graph-qa", cls=_Spread)
+def graph_qa(
+    graph: Annotated[Path, typer.Option("--graph", help="The graph: lines `subject|relation|object`; .gz is fine.")],
+    train: Annotated[
+        list[Path],
+        typer.Option(
+            "--train",
+            help="Questions to learn from, a topic in square brackets: `... [topic] ...<TAB>answer|answer`; may be given often.",
+        ),
+    ],
+    test: Annotated[
+        list[Path],
+        typer.Option("--test", help="The same; nothing is chosen by it. May be given often; the report goes by file."),
+    ],
+    report: Annotated[Path | None, typer.Option("--report", help="Write the report as JSON here.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="BOLT-URL",
+            help="A running Neo4j, instead of an embedded server in a temporary folder; a tenant is made and dropped.",
+        ),
+    ] = None,
+    linked: Annotated[
+        bool,
+        typer.Option(
+            "--linked", help="Take the brackets out of the test questions: entity linking must find the topics."
+        ),
+    ] = False,
+    seed: _Seed = 0,
+    json: JsonOption = False,
+) -> None:
+    """Question answering from a graph, in one to three hops."""
+    from rejoinder.learning.evaluate_graph_qa import evaluate_graph_qa
+
+    found = evaluate_graph_qa(
+        graph,
+        train,
+        test,
+        seed=seed,
+        encoder=load_encoder(),
+        url=url,
+        marked=not linked,
+        tell=lambda text: typer.echo(text, err=True),
+    )
+    if report is not None:
+        found.write(report)
+    data = found.to_json()
+    if not json:
+        rows = [{"file": name, **{part: data[part][name] for part in _BY_FILE}} for name in found.hits_at_1]
+        show_table(rows, ["file", *_BY_FILE], json=False)
+    show_record(data if json else {key: value for key, value in data.items() if key not in _BY_FILE}, json=json)
 
 
 def _show_texts(found: TextReport, report: Path | None, *, json: bool) -> None:

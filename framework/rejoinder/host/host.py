@@ -47,6 +47,7 @@ from rejoinder.payloads import (
     Query,
     Reply,
     Reward,
+    Schedule,
     Source,
     Task,
     Understanding,
@@ -134,6 +135,11 @@ class Host:
         """The tasks by name."""
         return {task.name: task for _, task in self.plugins.registered("register_tasks")}
 
+    @property
+    def schedules(self) -> tuple[tuple[str, Schedule], ...]:
+        """What is done every so often, with the plugin that brought it."""
+        return tuple(self.plugins.registered("register_schedules"))
+
     def owner_of_task(self, name: str) -> str | None:
         """Return the plugin that registered a task, or None."""
         return next((plugin for plugin, task in self.plugins.registered("register_tasks") if task.name == name), None)
@@ -191,6 +197,10 @@ class Host:
     async def seed_examples(self, request: Request) -> list[Example]:
         """Return the examples that the tenant's models start from."""
         return await self._collect_many("seed_examples", {}, request)
+
+    async def regression_examples(self, request: Request) -> list[Example]:
+        """Return what a new model must not answer worse than the live one."""
+        return await self._collect_many("regression_examples", {}, request)
 
     # --- a turn ----------------------------------------------------------------------------------------------------
 
@@ -263,6 +273,11 @@ class Host:
         """Return the examples of all plugins."""
         arguments = {"reward": reward, "feedback": feedback, "decision": decision}
         return await self._collect_many("make_examples", arguments, request)
+
+    async def choose_queue(self, task: str, request: Request) -> str | None:
+        """Return which workers are to fit a model of a task, as the first plugin that cares says; None where none does."""
+        found = await self.calls.first(self._of("choose_queue", request), {"task": task}, request)
+        return found[1] if found else None
 
     async def adapt_model(self, adaptation: AdaptationRequest, request: Request) -> Adaptation | None:
         """Return the first plugin's fitted model.

@@ -1,13 +1,11 @@
-"""One adaptation run: from the examples in the store to a candidate version, evaluated on what no training saw.
-
-Nothing is promoted here: a candidate waits until somebody, or a gate, decides.
-"""
+"""One adaptation run: from the examples in the store to a candidate version, which the gate then considers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -15,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import ConflictError, ModelError, RejoinderError
+from rejoinder.learning.promotion import consider
+from rejoinder.learning.queue import send_run
 from rejoinder.learning.versions import anchors_of, fingerprint_of, other_precision, save_anchors
 from rejoinder.models.learner import gives_one_label
-from rejoinder.payloads import AdaptationRequest, Caller, EvaluationRequest
+from rejoinder.payloads import AdaptationRequest, Caller
 from rejoinder.store.examples import list_examples
-from rejoinder.store.models import add_evaluation, list_versions, live_version
-from rejoinder.store.runs import claim_run, finish_run, heartbeat_run
+from rejoinder.store.models import list_versions, live_version
+from rejoinder.store.runs import claim_next, claim_run, finish_run, heartbeat_run, waiting_runs
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
@@ -31,9 +31,55 @@ MOST_ATTEMPTS: Final = 3
 """A run whose workers were lost so often is given up: it may be what they die of."""
 
 _BEATS_PER_LEASE: Final = 4
+_BEAT_S: Final = 2.0
+"""The longest between two heartbeats: so soon, a cancelled run stops, and progress is seen."""
+
+_FITTING_SHARE: Final = 0.9
+"""Share of a run's work that fitting is; the rest is the gate's."""
+
 _WORKER = Caller(id="worker", role="admin")
 
 _logger = logging.getLogger("rejoinder.learning")
+
+
+class _Progress:
+    """How far the work on a run is, as plugins tell it from whatever thread, until a heartbeat takes it to the store."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.checkpoint: str | None = None
+
+    def tell(self, share: float, checkpoint: str | None) -> None:
+        """Take a share of the fitting, in [0, 1], and where the next worker can go on."""
+        self.share = max(self.share, share * _FITTING_SHARE)
+        self.checkpoint = checkpoint or self.checkpoint
+
+
+async def run_next(application: Application, *, owner: str, queues: Collection[str]) -> str | None:
+    """Carry out the run that is next in these queues; return its id, or None when none waits.
+
+    Whatever id a message brought, the store says what is next: see `rejoinder.store.runs.waiting_runs`.
+
+    Args:
+        owner: who carries it out, unique among workers and attempts.
+        queues: those that this worker listens to.
+    Raises:
+        Exception: it failed; the run says why, and the version before serves on.
+    """
+    workers = application.settings.workers
+    run = await claim_next(
+        application.database, owner=owner, lease_s=workers.lease_s, queues=queues, at=application.clock()
+    )
+    if run is None:
+        return None
+    try:
+        await _carry_out(application, run, owner)
+    finally:  # ids of the task's other runs may have come, and gone, while this one was under way
+        for waiting in await waiting_runs(application.database, tenant_id=run.tenant_id):
+            await asyncio.to_thread(
+                send_run, application.settings, waiting.tenant_id, waiting.run_id, queue=waiting.queue
+            )
+    return run.id
 
 
 async def run_adaptation(application: Application, *, tenant: str, run_id: str, owner: str) -> str | None:
@@ -48,23 +94,33 @@ async def run_adaptation(application: Application, *, tenant: str, run_id: str, 
         Exception: it failed; the run says why, and the version before serves on.
     """
     database, lease_s = application.database, application.settings.workers.lease_s
-    run = await claim_run(database, tenant, run_id, owner=owner, lease_s=lease_s)
+    run = await claim_run(database, tenant, run_id, owner=owner, lease_s=lease_s, at=application.clock())
     if run is None:
-        _logger.info("adaptation run %s of tenant %s is over or taken", run_id, tenant)
+        _logger.info("adaptation run %s of tenant %s is over, taken, or waits for another of its task", run_id, tenant)
         return None
+    return await _carry_out(application, run, owner)
+
+
+async def _carry_out(application: Application, run: AdaptationRun, owner: str) -> str | None:
+    """Do the work of a run that was claimed, and give it back; see `run_adaptation`. Cancelled, it is queued again."""
+    database, tenant = application.database, run.tenant_id
     try:
         version_id = await _while_owned(application, run, owner)
+    except asyncio.CancelledError:
+        with suppress(ConflictError):
+            await finish_run(database, tenant, run.id, owner=owner, status="queued")
+        raise
     except Exception as error:
         reason = str(error) if isinstance(error, RejoinderError) else f"{type(error).__name__}: {error}"
         with suppress(ConflictError):  # cancelled meanwhile: then it is over already
-            await finish_run(database, tenant, run_id, owner=owner, status="failed", error=reason)
+            await finish_run(database, tenant, run.id, owner=owner, status="failed", error=reason)
         raise
     if version_id is None:
         return None
     try:
-        await finish_run(database, tenant, run_id, owner=owner, status="done", model_version_id=version_id)
+        await finish_run(database, tenant, run.id, owner=owner, status="done", model_version_id=version_id)
     except ConflictError as error:  # the lease was lost at the very end
-        _logger.warning("adaptation run %s of tenant %s ends without effect: %s", run_id, tenant, error)
+        _logger.warning("adaptation run %s of tenant %s ends without effect: %s", run.id, tenant, error)
         return None
     return version_id
 
@@ -73,8 +129,9 @@ async def _while_owned(application: Application, run: AdaptationRun, owner: str)
     """Do the work and renew the lease meanwhile; None, with the work stopped, when the run is the owner's no more."""
     if run.attempts > MOST_ATTEMPTS:
         raise ModelError(f"given up: {MOST_ATTEMPTS} workers that carried it out were lost")
-    work = asyncio.ensure_future(_adapt(application, run.tenant_id, run.task, run.id))
-    beats = asyncio.ensure_future(_renew_lease(application, run.tenant_id, run.id, owner))
+    progress = _Progress(run.progress)
+    work = asyncio.ensure_future(_adapt(application, run, progress))
+    beats = asyncio.ensure_future(_renew_lease(application, run, owner, progress))
     try:
         await asyncio.wait((work, beats), return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None
@@ -84,32 +141,61 @@ async def _while_owned(application: Application, run: AdaptationRun, owner: str)
         await asyncio.gather(work, beats, return_exceptions=True)
 
 
-async def _renew_lease(application: Application, tenant: str, run_id: str, owner: str) -> None:
-    """Say again and again that the owner is alive; return when the run is its no more."""
+async def _renew_lease(application: Application, run: AdaptationRun, owner: str, progress: _Progress) -> None:
+    """Say again and again that the owner is alive, and how far it is; return when the run is its no more."""
     lease_s = application.settings.workers.lease_s
     while True:
-        await asyncio.sleep(lease_s / _BEATS_PER_LEASE)
+        await asyncio.sleep(min(_BEAT_S, lease_s / _BEATS_PER_LEASE))
         try:
-            await heartbeat_run(application.database, tenant, run_id, owner=owner, lease_s=lease_s)
+            await heartbeat_run(
+                application.database,
+                run.tenant_id,
+                run.id,
+                owner=owner,
+                lease_s=lease_s,
+                progress=progress.share,
+                checkpoint=progress.checkpoint,
+            )
         except ConflictError as error:
-            _logger.warning("adaptation run %s of tenant %s stops: %s", run_id, tenant, error)
+            _logger.warning("adaptation run %s of tenant %s stops: %s", run.id, run.tenant_id, error)
             return
         except RejoinderError as error:  # the store may be back before the lease is over
-            _logger.warning("adaptation run %s of tenant %s cannot renew its lease: %s", run_id, tenant, error)
+            _logger.warning("adaptation run %s of tenant %s cannot renew its lease: %s", run.id, run.tenant_id, error)
 
 
-async def _adapt(application: Application, tenant: str, task: str, run_id: str) -> str:
-    await _check_precision(application, tenant)
-    request = replace(await application.models.request_for(tenant, _WORKER), deadline=float("inf"))
+async def _adapt(application: Application, run: AdaptationRun, progress: _Progress) -> str:
+    await _check_precision(application, run.tenant_id)
+    request = await application.models.request_for(run.tenant_id, _WORKER)
+    request = replace(request, deadline=float("inf"), report=progress.tell)
+    version = await _made_before(application, run)
+    if version is None:
+        version = await _fitted(application, run, request)
+    if version.state == "candidate":
+        await consider(application, version, request)
+    return version.id
+
+
+async def _made_before(application: Application, run: AdaptationRun) -> ModelVersion | None:
+    """Return the version that a worker made of this run before it was lost."""
+    if run.attempts == 1:
+        return None
+    newest = await list_versions(application.database, run.tenant_id, task=run.task)
+    return next((one for one in newest if one.settings.get("run") == run.id), None)
+
+
+async def _fitted(application: Application, run: AdaptationRun, request: Request) -> ModelVersion:
+    tenant, task = run.tenant_id, run.task
     seeds = [one for one in await application.host.seed_examples(request) if one.task == task]
-    looked_at = application.clock()
-    learned_from = [*seeds, *await list_examples(application.database, tenant, task, held_back=False)]
+    # Up to the first attempt: whoever takes the run up again learns from the same, so that its checkpoint fits.
+    until = run.started_at or application.clock()
+    taught = await list_examples(application.database, tenant, task, held_back=False)
+    learned_from = [*seeds, *(one for one in taught if one.at is None or one.at <= until)]
     if not learned_from:
         raise ModelError(f"tenant {tenant!r} has no example of the task {task!r} to learn from")
     draft = await application.models.registry.draft()
     live = await live_version(application.database, tenant, task)
     asked = AdaptationRequest(
-        run_id=run_id,
+        run_id=run.id,
         task=task,
         examples=tuple(learned_from),
         folder=str(draft),
@@ -117,11 +203,9 @@ async def _adapt(application: Application, tenant: str, task: str, run_id: str) 
         base_version=live.id if live else None,
     )
     try:
-        version = await _candidate(application, asked, request, looked_at)
+        return await _candidate(application, asked, request, until)
     finally:  # nothing is left of what no version names
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
-    await _evaluate(application, version, request)
-    return version.id
 
 
 async def _check_precision(application: Application, tenant: str) -> None:
@@ -137,7 +221,7 @@ async def _check_precision(application: Application, tenant: str) -> None:
 
 
 async def _candidate(
-    application: Application, asked: AdaptationRequest, request: Request, looked_at: datetime
+    application: Application, asked: AdaptationRequest, request: Request, until: datetime
 ) -> ModelVersion:
     """Fit, and keep what came of it as a version, with anchors for the memory of corrections beside it."""
     made = await application.host.adapt_model(asked, request)
@@ -151,7 +235,7 @@ async def _candidate(
     task = application.host.tasks.get(asked.task)
     anchors = anchors_of(asked.examples)
     if anchors and (task is None or gives_one_label(task.learner())):
-        vectors = await application.models.encode_texts(request.tenant, [one.text for one in anchors])
+        vectors = await application.models.loader.encode_texts(request.tenant, [one.text for one in anchors])
         await asyncio.to_thread(save_anchors, folder, vectors, [one.label or "" for one in anchors])
     return await application.models.registry.add(
         request.tenant,
@@ -159,21 +243,8 @@ async def _candidate(
         folder,
         base_hash=(await application.encoder.ready()).hash,
         data_fingerprint=fingerprint_of(asked.examples),
-        settings={"origin": "run", "run": asked.run_id, "learned_until": looked_at.isoformat()},
+        settings={"origin": "run", "run": asked.run_id, "learned_until": until.isoformat()},
         seed=asked.seed,
         metrics=made.metrics,
         parent_id=asked.base_version,
     )
-
-
-async def _evaluate(application: Application, version: ModelVersion, request: Request) -> None:
-    """Score the candidate, as it is stored, on the examples that no training saw; without any there is nothing to say."""
-    kept_back = await list_examples(application.database, request.tenant, version.task, held_back=True)
-    if not kept_back:
-        return
-    folder = str(await application.models.registry.files(version))
-    scored = await application.host.evaluate_model(
-        EvaluationRequest(task=version.task, folder=folder, examples=tuple(kept_back)), request
-    )
-    if scored is not None:
-        await add_evaluation(application.database, request.tenant, version.id, data="held_back", evaluation=scored)

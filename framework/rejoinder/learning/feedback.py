@@ -16,6 +16,7 @@ from rejoinder.host import Host
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.live import LiveModels
 from rejoinder.learning.rewards import merge_rewards
+from rejoinder.learning.triggers import Triggers
 from rejoinder.payloads import Caller, Decision, Example, Feedback, FeedbackKind, Json, Part, Reward, payload
 from rejoinder.store.database import Database
 from rejoinder.store.decisions import get_decision
@@ -48,10 +49,13 @@ class FeedbackResult:
 class FeedbackDesk:
     """Takes the feedback of all tenants."""
 
-    def __init__(self, database: Database, host: Host, models: LiveModels, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, host: Host, models: LiveModels, *, triggers: Triggers, clock: Clock = utc_now
+    ) -> None:
         self._database = database
         self._host = host
         self._models = models
+        self._triggers = triggers
         self._clock = clock
 
     async def give(
@@ -115,6 +119,9 @@ class FeedbackDesk:
             learned = await self._models.learn(tenant, learned_from)
         except EncoderBusyError:
             learned = False  # it is stored, and learned when the store is looked at next
+        self._triggers.note(tenant, learned_from)
+        if self._models.has_canary(tenant):
+            await self._models.review_trials(tenant)
         return FeedbackResult(id=given.id, rewards=rewards, examples=len(learned_from), learned=learned, note=note)
 
     async def _note(self, tenant: str, given: Feedback, task: str) -> str:

@@ -17,46 +17,39 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rejoinder.context import Clock, NoModels, Request, utc_now
 from rejoinder.errors import (
-    EncoderBusyError,
-    InvalidInputError,
     ModelError,
-    ModelNotReadyError,
     NotFoundError,
     RejoinderError,
 )
 from rejoinder.host import Host
-from rejoinder.learning.direct import DirectLearner
-from rejoinder.learning.encodings import Reader, check_other, tells, text_for, texts_of
-from rejoinder.learning.holdback import held_back
-from rejoinder.learning.instant import InstantLearner
-from rejoinder.learning.memory import CorrectionMemory, Match, MemoryTurn, turn_of
-from rejoinder.learning.versions import Fitted, Registry
+from rejoinder.learning.encodings import tells
+from rejoinder.learning.live_task import LiveTask
+from rejoinder.learning.live_trials import LiveTrials
+from rejoinder.learning.memory import CorrectionMemory
+from rejoinder.learning.request_models import RequestModels
+from rejoinder.learning.task_loading import IMPORTED, TaskLoader
+from rejoinder.learning.trials import Step, review_trials
+from rejoinder.learning.versions import Registry
 from rejoinder.locks import KeyedLocks
 from rejoinder.models.adapters.cache import AdapterCache
-from rejoinder.models.encoding.service import EncoderService, TextEncoder
-from rejoinder.models.learner import gives_one_label, reads_of
+from rejoinder.models.encoding.service import EncoderService
 from rejoinder.payloads import Caller, Example, Utterance
+from rejoinder.settings import GateSettings
 from rejoinder.store.database import Database
 from rejoinder.store.examples import count_examples, list_examples
 from rejoinder.store.models import live_version, live_versions
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
-    from rejoinder.models.adapters.adapter import Adapter
-    from rejoinder.models.learner import FloatArray, Learner, Prediction
+    from rejoinder.graph.tenant_graph import TenantGraphs
     from rejoinder.store.tables import ModelVersion
-
-IMPORTED = "import"
-"""Source of examples that were loaded in bulk: a model is fitted on them, they are not replayed one by one."""
 
 _SYSTEM = Caller(id="system", role="admin")
 _LATE = timedelta(seconds=10)
@@ -91,50 +84,6 @@ class Profiles(Protocol):
         """Return a tenant's profile; NotFoundError when there is no such tenant, or it is disabled."""
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class _LiveTask:
-    """One task of one tenant: the memory of corrections, and the head with the version that it started from, if there is one.
-
-    The head is in `instant` where it gives one label of one text, else in `direct`. Where the version has an adapter, named by its key
-    in the cache, the head reads adapted vectors or states; the memory never does.
-    """
-
-    memory: CorrectionMemory
-    instant: InstantLearner | None = None
-    direct: DirectLearner | None = None
-    version: str = "memory"
-    version_id: str = ""
-    adapter: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The version, and how much was learned on top of it."""
-        taught = len(self.memory) if self.direct is None else len(self.direct)
-        return f"{self.version}+{taught}" if taught else self.version
-
-    @property
-    def learner(self) -> Learner | None:
-        """The head."""
-        if self.direct is not None:
-            return self.direct.learner
-        return None if self.instant is None else self.instant.learner
-
-    @property
-    def encoded(self) -> set[str | None]:
-        """By which adapters (None: the base) it wants the vectors of a text."""
-        if self.direct is None:
-            return {None, self.adapter}
-        of_head = set() if reads_of(self.direct.learner) == "tokens" else {self.adapter}
-        return of_head | {None} if len(self.memory) else of_head
-
-    def learn(self, examples: Sequence[Example], vectors: FloatArray, adapted: FloatArray | None) -> None:
-        """Take in feedback with labels, in order."""
-        if self.instant is None:
-            self.memory.add_many([turn_of(*pair) for pair in zip(examples, vectors, strict=True)])
-        else:
-            self.instant.replay(examples, vectors, adapted=adapted)
-
-
 @dataclass(slots=True)
 class _LiveTenant:
     """One tenant's tasks, in a mapping that is replaced and never changed.
@@ -145,7 +94,7 @@ class _LiveTenant:
 
     profile: Profile
     request: Request
-    tasks: Mapping[str, _LiveTask] = field(default_factory=dict)
+    tasks: Mapping[str, LiveTask] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     newest: datetime | None = None
     synced_at: float = 0.0
@@ -155,122 +104,20 @@ class _LiveTenant:
     refused: dict[str, tuple[str, float]] = field(default_factory=dict)
 
 
-class RequestModels:
-    """A tenant's models as one request sees them; `rejoinder.context.Models` says what its methods promise."""
-
-    __slots__ = ("_adapters", "_encoder", "_started", "_tasks", "_tenant", "busy", "versions")
-
-    def __init__(
-        self, tenant: str, tasks: Mapping[str, _LiveTask], encoder: EncoderService, adapters: AdapterCache
-    ) -> None:
-        self._tenant = tenant
-        self._tasks = tasks
-        self._encoder = encoder
-        self._adapters = adapters
-        self._started: dict[tuple[str, str | None], asyncio.Task[FloatArray]] = {}
-        self.busy: EncoderBusyError | None = None
-        self.versions: dict[str, str] = {}
-
-    def prefetch(self, text: str) -> None:
-        """Start to encode a text that will be asked for, beside whatever comes before that."""
-        if not self._tasks:
-            return
-        for adapter in set().union(*(live.encoded for live in self._tasks.values())):
-            if (text, adapter) not in self._started:
-                task = asyncio.get_running_loop().create_task(self._encoded(text, adapter))
-                task.add_done_callback(_take_note)
-                self._started[text, adapter] = task
-
-    async def encode(self, text: str) -> FloatArray:
-        """Return the base encoder's vector of a text."""
-        return await self._vector(text, None)
-
-    async def _vector(self, text: str, adapter: str | None) -> FloatArray:
-        started = self._started.get((text, adapter))
-        try:
-            if started is not None:
-                return await asyncio.shield(started)
-            return await self._encoded(text, adapter)
-        except EncoderBusyError as error:
-            self.busy = error
-            raise
-
-    async def _encoded(self, text: str, adapter: str | None) -> FloatArray:
-        if adapter is None:
-            return await self._encoder.encode(text, scope=self._tenant)
-        async with self._adapters.use(adapter) as loaded:
-            return await self._encoder.encode(text, scope=self._tenant, adapter=loaded)
-
-    async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
-        """Return what the tenant's model says, corrections included."""
-        live = self._tasks.get(task)
-        if live is None or live.learner is None:
-            return None
-        check_other(task, live.learner, other)
-        try:
-            if live.direct is not None:
-                return await self._predict_directly(task, live, live.direct, text, other)
-            vector = await self.encode(text)
-            adapted = None if live.adapter is None else await self._vector(text, live.adapter)
-            self.versions[task] = live.name
-            return None if live.instant is None else live.instant.predict(text, vector, adapted=adapted)
-        except ModelNotReadyError:
-            return None
-
-    async def _predict_directly(
-        self, task: str, live: _LiveTask, direct: DirectLearner, text: str, other: str | None
-    ) -> Prediction:
-        asked = text_for(direct.learner, text, other)
-        said = direct.repeated(asked)
-        if said is None:
-            try:
-                async with self._adapter(live.adapter) as adapter:
-                    reader = Reader(self._encoder, self._tenant, adapter, patient=False)
-                    inputs = await reader.read(direct.learner, [asked])
-            except EncoderBusyError as error:
-                self.busy = error
-                raise
-            said = await asyncio.to_thread(direct.predict, asked, inputs)
-        self.versions[task] = live.name
-        return said
-
-    @asynccontextmanager
-    async def _adapter(self, key: str | None) -> AsyncIterator[Adapter | None]:
-        if key is None:
-            yield None
-            return
-        async with self._adapters.use(key) as loaded:
-            yield loaded
-
-    async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
-        """Return what a learner reads of examples."""
-        return await Reader(self._encoder, self._tenant, adapter).read(learner, texts_of(learner, examples))
-
-    async def base_encoder(self) -> TextEncoder:
-        """Return the frozen base encoder."""
-        return await self._encoder.ready()
-
-    async def recall(self, task: str, text: str) -> Match | None:
-        """Return the remembered correction that a text falls under."""
-        live = self._tasks.get(task)
-        if live is None or not len(live.memory):
-            return None
-        self.versions[task] = live.name
-        return live.memory.match(text, await self.encode(text))
-
-
 class LiveModels:
     """The live models of all tenants in this process.
 
     Args:
         profiles: tells a tenant's plugins and settings.
         registry: gives and keeps model versions.
+        gate: how candidates are tried on real messages.
         seed: of all chance in training.
         hold_back_every: about one text in so many is kept from all models; 0 keeps none.
         max_tenants: tenants whose models are kept loaded, >= 1; the least recently used go first.
         adapter_bytes: memory for adapters of all tenants; see `AdapterCache`.
         sync_s: seconds, >= 0, after which what other processes learned is known here when a tenant is in use, and twice which is the
             most that a promotion by another process takes to be served here.
+        graphs: the tenants' knowledge graphs; None: there are none.
     """
 
     def __init__(
@@ -281,11 +128,13 @@ class LiveModels:
         profiles: Profiles,
         *,
         registry: Registry,
+        gate: GateSettings | None = None,
         seed: int = 0,
         hold_back_every: int = 10,
         max_tenants: int = 1000,
         adapter_bytes: int = 256 << 20,
         sync_s: float = 1.0,
+        graphs: TenantGraphs | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
@@ -294,15 +143,20 @@ class LiveModels:
         self._profiles = profiles
         self.registry = registry
         self._adapters = AdapterCache(registry.load_adapter, budget_bytes=adapter_bytes)
-        self._seed = seed
+        self._gate = gate or GateSettings()
         self._max_tenants = max_tenants
         self._sync_s = sync_s
+        self._graphs = graphs
         self._clock = clock
         self._tenants: OrderedDict[str, _LiveTenant] = OrderedDict()
         self._loading = KeyedLocks()
         self._watcher: asyncio.Task[None] | None = None
         self._swaps: set[asyncio.Task[None]] = set()
         self.hold_back_every = hold_back_every
+        self.loader = TaskLoader(
+            database, host, encoder, registry, self._adapters, seed=seed, hold_back_every=hold_back_every
+        )
+        self._trials = LiveTrials(database, self._on_trial, self.loader.teach)
 
     async def request_for(
         self,
@@ -327,7 +181,14 @@ class LiveModels:
         return replace(
             live.request,
             caller=caller,
-            models=RequestModels(tenant, live.tasks, self._encoder, self._adapters),
+            models=RequestModels(
+                tenant,
+                self._trials.tasks_for(tenant, caller.id, live.tasks),
+                self._encoder,
+                self._adapters,
+                shadow=self._trials.shadow,
+            ),
+            graph=self._graphs.of(tenant, live.profile.plugins) if self._graphs else None,
             session_id=session_id,
             history=history,
             deadline=time.monotonic() + 30.0 if deadline is None else deadline,
@@ -371,24 +232,16 @@ class LiveModels:
         await self._look()
         return both
 
-    async def encode_texts(self, tenant: str, texts: Sequence[str], *, adapter: str | None = None) -> FloatArray:
-        """Return the encoder's vectors of many texts, (n, dim) float32, chunk by chunk, waiting while turns fill its queue.
+    async def review_trials(self, tenant: str) -> list[Step]:
+        """Take the steps that are due in a tenant's trials: promote, let answer, take back. They are served here at once."""
+        taken = await review_trials(self._database, self.registry, self._gate, tenant, clock=self._clock)
+        if taken:
+            await self._look()
+        return taken
 
-        Args:
-            adapter: `Fitted.adapter` of a model whose head will read them; None: vectors of the base.
-        """
-        if adapter is not None:
-            async with self._adapters.use(adapter) as loaded:
-                return await Reader(self._encoder, tenant, loaded).vectors(texts)
-        return await Reader(self._encoder, tenant).vectors(texts)
-
-    async def _read(self, tenant: str, learner: Learner, adapter: str | None, examples: Sequence[Example]) -> Any:
-        """Return what a learner reads of examples."""
-        texts = texts_of(learner, examples)
-        if adapter is None:
-            return await Reader(self._encoder, tenant).read(learner, texts)
-        async with self._adapters.use(adapter) as loaded:
-            return await Reader(self._encoder, tenant, loaded).read(learner, texts)
+    def has_canary(self, tenant: str) -> bool:
+        """Return whether feedback of this tenant may decide a trial."""
+        return self._trials.has_canary(tenant)
 
     async def forget_tenant(self, tenant: str) -> None:
         """Drop a tenant's models from memory, e.g. when it is disabled."""
@@ -402,6 +255,7 @@ class LiveModels:
         for task in ended:
             task.cancel()
         await asyncio.gather(*ended, return_exceptions=True)
+        await self._trials.close()
         await asyncio.to_thread(self._adapters.close)
 
     @property
@@ -450,81 +304,18 @@ class LiveModels:
             clock=self._clock,
         )
         live = _LiveTenant(profile, request)
+        if self._graphs is not None:
+            await self._graphs.look(tenant)
         seeds = await self._host.seed_examples(request)
         for name, task in self._host.tasks.items():
             if self._host.owner_of_task(name) in profile.plugins:
                 base = [example for example in seeds if example.task == name]
-                made = await self._with_head(tenant, name, task.learner, base)
+                made = await self.loader.live(tenant, name, task.learner, base)
                 if made is not None:
                     live.tasks = {**live.tasks, name: made}
         await self._catch_up(tenant, live)
         _logger.info("models of tenant %s loaded in %.2f s", tenant, time.perf_counter() - started)
         return live
-
-    async def _with_head(
-        self, tenant: str, name: str, factory: Callable[[], Learner], seeds: list[Example]
-    ) -> _LiveTask | None:
-        """Return a task with the head that is live, or one fitted on its base examples; those kept back go to the memory only.
-
-        None: it is of those in `direct`, and cannot be fitted or used here. The log says why, and the tenant's other tasks are served.
-        """
-        encoder = await self._encoder.ready()
-        imported, kept_back = await self._imported(tenant, name)
-        learner = factory()
-        try:
-            fitted = await self.registry.fitted(
-                tenant,
-                name,
-                lambda: learner,
-                [*seeds, *imported],
-                partial(self._read, tenant, learner, None),
-                base_hash=encoder.hash,
-                seed=self._seed,
-                encoder=encoder,
-            )
-            return await self._with_memory(tenant, name, fitted, imported, kept_back)
-        except (ModelError, InvalidInputError) as error:
-            if gives_one_label(learner):
-                raise
-            _logger.warning("task %s of tenant %s has no model: %s", name, tenant, error)
-            return None
-
-    async def _with_memory(
-        self, tenant: str, name: str, fitted: Fitted, imported: Sequence[Example], kept_back: Sequence[Example]
-    ) -> _LiveTask:
-        """Return a task with this head: with what was imported since it was fitted, and a memory of what was kept back."""
-        encoder = await self._encoder.ready()
-        memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
-        learner = fitted.learner
-        make = partial(
-            _LiveTask,
-            memory,
-            version=fitted.version or "memory",
-            version_id=fitted.version_id,
-            adapter=fitted.adapter,
-        )
-        until = fitted.learned_until
-        later = [one for one in imported if until is not None and one.at is not None and one.at > until]
-        if later:
-            inputs = await self._read(tenant, learner, fitted.adapter, later)
-            await asyncio.to_thread(learner.update, later, inputs)
-        if not gives_one_label(learner):
-            direct = DirectLearner(learner, task=name, hold_back_every=self.hold_back_every)
-            direct.remember(kept_back)
-            return make(direct=direct)
-        vectors = await self.encode_texts(tenant, [example.text for example in kept_back])
-        await asyncio.to_thread(_remember, memory, fitted, kept_back, vectors)
-        instant = InstantLearner(learner, memory, task=name, hold_back_every=self.hold_back_every)
-        return make(instant=instant)
-
-    async def _imported(self, tenant: str, name: str) -> tuple[list[Example], list[Example]]:
-        """Return a task's imported examples: those that a head may be fitted on, and those that are kept back."""
-        stored = await list_examples(self._database, tenant, name)
-        learner = self._host.tasks[name].learner()
-        imported = [example for example in stored if example.source == IMPORTED and tells(learner, example)]
-        kept_back = [example for example in imported if held_back(example.text, self.hold_back_every)]
-        kept_ids = {example.id for example in kept_back}
-        return [example for example in imported if example.id not in kept_ids], kept_back
 
     async def _catch_up(self, tenant: str, live: _LiveTenant) -> None:
         """Learn what was stored since the last look, by this process or another."""
@@ -558,29 +349,14 @@ class LiveModels:
         strange = fresh.keys() - live.tasks.keys()
         if strange:
             memories = {name: CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim) for name in strange}
-            live.tasks = {**live.tasks, **{name: _LiveTask(memory) for name, memory in memories.items()}}
+            live.tasks = {**live.tasks, **{name: LiveTask(memory) for name, memory in memories.items()}}
         for name, mine in fresh.items():
-            await self._take_in(tenant, live.tasks[name], mine)
+            await self.loader.teach(tenant, live.tasks[name], mine)
+            if live is self._tenants.get(tenant):
+                await self._trials.learn(tenant, name, mine)
             live.known |= {example.id for example in mine}
         moments = [one.at for mine in fresh.values() for one in mine if one.at is not None]
         live.newest = max([*moments, *(() if live.newest is None else (live.newest,))], default=None)
-
-    async def _take_in(self, tenant: str, task: _LiveTask, examples: Sequence[Example]) -> None:
-        """Let one task learn."""
-        direct = task.direct
-        if direct is None:
-            texts = [example.text for example in examples]
-            vectors = await self.encode_texts(tenant, texts)
-            adapted = None
-            if task.adapter is not None:
-                adapted = await self.encode_texts(tenant, texts, adapter=task.adapter)
-            await asyncio.to_thread(task.learn, examples, vectors, adapted)
-            return
-        labelled = [example for example in examples if example.label and example.other is None]
-        vectors = await self.encode_texts(tenant, [example.text for example in labelled])
-        inputs = await self._read(tenant, direct.learner, task.adapter, examples)
-        await asyncio.to_thread(direct.replay, examples, inputs)
-        await asyncio.to_thread(task.memory.add_many, [turn_of(*pair) for pair in zip(labelled, vectors, strict=True)])
 
     # --- in the background -----------------------------------------------------------------------------------------
 
@@ -593,6 +369,8 @@ class LiveModels:
     async def _look(self) -> None:
         """Start to swap in whatever versions are live and not in memory, and keep tenants in use up to date."""
         loaded = dict(self._tenants)
+        for tenant in await self._trials.look(loaded):
+            await review_trials(self._database, self.registry, self._gate, tenant, clock=self._clock)
         now = await live_versions(self._database, loaded.keys())
         for tenant, live in loaded.items():
             for name, task in live.tasks.items():
@@ -629,12 +407,8 @@ class LiveModels:
         before = live.tasks[name]
         if version is None or version.id == before.version_id:
             return
-        encoder = await self._encoder.ready()
         try:
-            kind = type(self._host.tasks[name].learner())
-            fitted = await self.registry.load(version, kind, base_hash=encoder.hash, encoder=encoder)
-            if fitted.adapter is not None:
-                await self.encode_texts(tenant, ["does this adapter fit the encoder?"], adapter=fitted.adapter)
+            made = await self.loader.of_version(tenant, name, version)
         except ModelError as error:
             live.refused[name] = (version.id, time.monotonic() + _RETRY_S)
             _logger.warning(
@@ -645,7 +419,6 @@ class LiveModels:
                 error,
             )
             return
-        made = await self._with_memory(tenant, name, fitted, *await self._imported(tenant, name))
         beside = _LiveTenant(live.profile, live.request, {name: made})
         await self._teach(tenant, beside, name)
         async with live.lock:
@@ -664,6 +437,15 @@ class LiveModels:
             time.perf_counter() - started,
             before.version_id or before.version,
         )
+
+    async def _on_trial(self, tenant: str, name: str, version: ModelVersion) -> tuple[LiveTask, set[str]]:
+        """Return a version that is tried, taught what people taught; what they teach from now on `_replay` sees to."""
+        made = await self.loader.of_version(tenant, name, version)
+        live = self._tenants[tenant]
+        beside = _LiveTenant(live.profile, live.request, {name: made})
+        async with live.lock:
+            await self._teach(tenant, beside, name)
+        return made, beside.known
 
     async def _teach(self, tenant: str, beside: _LiveTenant, name: str) -> None:
         """Teach a task all feedback that it does not know."""
@@ -689,20 +471,3 @@ async def _look_often(models: weakref.ref[LiveModels], every_s: float) -> None:
         except Exception:  # the next look may go well
             _logger.exception("models are not kept up to date")
         del live
-
-
-def _take_note(task: asyncio.Task[FloatArray]) -> None:
-    """Look at a failure that nobody may wait for; who does gets it all the same."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _remember(memory: CorrectionMemory, fitted: Fitted, kept_back: Sequence[Example], vectors: FloatArray) -> None:
-    if fitted.anchor_labels:
-        memory.observe(fitted.anchors, fitted.anchor_labels)
-    memory.add_many(
-        [
-            MemoryTurn(id=example.id, text=example.text, vector=vector, label=example.label or "")
-            for example, vector in zip(kept_back, vectors, strict=True)
-        ]
-    )

@@ -14,12 +14,21 @@ from rejoinder.settings import DeploymentSettings
 if TYPE_CHECKING:
     from celery import Celery
 
-__all__ = ["ADAPT", "QUEUE", "make_queue", "send_run"]
+__all__ = ["ADAPT", "CPU", "GPU", "QUEUES", "SCHEDULES", "TICK", "can_queue", "make_queue", "send_run"]
 
 ADAPT = "rejoinder.adapt"
 """Name of the task that carries out an adaptation run; its arguments are the tenant and the run's id."""
 
-QUEUE = "cpu"
+TICK = "rejoinder.tick"
+"""Name of the task that keeps the schedules that are due."""
+
+CPU = "cpu"
+GPU = "gpu"
+QUEUES = (CPU, GPU)
+"""Queues of runs."""
+
+SCHEDULES = "schedules"
+"""The queue of ticks, to which all workers listen."""
 
 _logger = logging.getLogger("rejoinder.learning")
 
@@ -43,7 +52,7 @@ def make_queue(settings: DeploymentSettings, *, tasks: Sequence[str] = ()) -> Ce
     app = Celery("rejoinder", include=list(tasks), set_as_current=bool(tasks))
     app.conf.update(
         broker_url=settings.broker_url,
-        task_default_queue=QUEUE,
+        task_default_queue=CPU,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -54,6 +63,9 @@ def make_queue(settings: DeploymentSettings, *, tasks: Sequence[str] = ()) -> Ce
         broker_connection_retry_on_startup=True,
     )
     if settings.broker_url.startswith("filesystem:"):
+        from rejoinder.learning.folder_transport import URL
+
+        app.conf.broker_url = URL
         folder = settings.data_dir / "broker"
         for name in ("messages", "control"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -66,7 +78,12 @@ def make_queue(settings: DeploymentSettings, *, tasks: Sequence[str] = ()) -> Ce
     return app
 
 
-def send_run(settings: DeploymentSettings, tenant: str, run_id: str) -> bool:
+def can_queue() -> bool:
+    """Return whether there can be workers here: Celery is installed."""
+    return importlib.util.find_spec("celery") is not None
+
+
+def send_run(settings: DeploymentSettings, tenant: str, run_id: str, *, queue: str = CPU) -> bool:
     """Tell the workers of an adaptation run in the store; False when the broker cannot be reached (a sweep tells them later).
 
     Raises:
@@ -76,7 +93,7 @@ def send_run(settings: DeploymentSettings, tenant: str, run_id: str) -> bool:
         from kombu.exceptions import KombuError
 
         try:
-            app.send_task(ADAPT, args=(tenant, run_id), retry=False)
+            app.send_task(ADAPT, args=(tenant, run_id), queue=queue, retry=False)
         except (KombuError, OSError) as error:
             _logger.warning("the broker did not take the id of run %s: %s", run_id, error)
             return False

@@ -22,6 +22,7 @@ import numpy as np
 
 from rejoinder import __version__
 from rejoinder.errors import ConflictError, ModelError, ModelIntegrityError, NotFoundError, did_you_mean
+from rejoinder.learning.label_names import with_label_names
 from rejoinder.models.artefact import load_artefact, save_artefact
 from rejoinder.models.learner import gives_one_label
 from rejoinder.models.storage import ArtefactStore
@@ -147,8 +148,9 @@ class Registry:
                     return found
         if not examples:
             return Fitted(learner, "", np.zeros((0, 0), dtype=np.float32), ())
-        inputs = await encode(examples)
-        metrics = await asyncio.to_thread(partial(learner.fit, examples, inputs, seed=seed))
+        learned_from = with_label_names(learner, examples)
+        inputs = await encode(learned_from)
+        metrics = await asyncio.to_thread(partial(learner.fit, learned_from, inputs, seed=seed))
         draft = await self.draft()
         await asyncio.to_thread(learner.save, draft / HEAD)
         labels: tuple[str, ...] = ()
@@ -266,9 +268,11 @@ class Registry:
             raise NotFoundError(f"there is no model version {version!r}{hint and '.' + hint}")
         return named[version]
 
-    async def promote(self, tenant: str, version_id: str) -> ModelVersion:
+    async def promote(self, tenant: str, version_id: str, *, instead_of: str | None = None) -> ModelVersion:
         """Make a version live once its files are known to be sound; the one that was live is retired.
 
+        Args:
+            instead_of: only where this version is live still; None: whichever is.
         Raises:
             NotFoundError: the tenant has no such version.
             ConflictError: it is live already, its files were deleted, or another process made another version live at the same time.
@@ -279,7 +283,7 @@ class Registry:
             raise ConflictError(f"model version {version_id!r} is live already")
         if version.artefact:
             await self.files(version)
-        promoted = await set_version_state(self._database, tenant, version_id, "live")
+        promoted = await set_version_state(self._database, tenant, version_id, "live", instead_of=instead_of)
         await self.tidy(tenant, promoted.task)
         return promoted
 

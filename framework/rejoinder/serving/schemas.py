@@ -425,6 +425,32 @@ class ModelDetails(ModelVersionOut):
     lineage: list[ModelAncestor] = Field(description="The parent first.")
 
 
+class LearningVersion(_Out):
+    """How one model version did, as far as people said; null: nobody said anything that tells."""
+
+    task: str
+    version: str
+    state: str | None = None
+    decisions: int
+    rated: int = Field(description="Decisions of which feedback says whether they were right.")
+    accuracy: float | None = None
+    recall: float | None = Field(default=None, description="Mean over the labels that were right or asked for.")
+    csat: float | None = Field(default=None, description="Share of thumbs up and of ratings of 4 and 5.")
+    ece: float | None = Field(default=None, description="Expected calibration error of the confidences.")
+
+
+class LearningStatus(_Out):
+    """Where a tenant's learning stands."""
+
+    since: datetime
+    conversations: int
+    containment: float | None = Field(default=None, description="Share of conversations without a person.")
+    versions: list[LearningVersion]
+    runs: list[dict[str, Json]]
+    trials: list[dict[str, Json]]
+    decided: list[dict[str, Json]] = Field(description="What gate, trials and people decided, and why.")
+
+
 class RollbackIn(_In):
     """Which task is to go back to the version before."""
 
@@ -444,6 +470,41 @@ class ModelList(_Out):
     """A tenant's model versions, newest first; those in state `live` answer."""
 
     versions: list[ModelVersionOut]
+
+
+class RunIn(_In):
+    """Which task a worker is to learn anew."""
+
+    model_config = _example(task="intent")
+
+    task: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")]
+    priority: Annotated[int, Field(ge=-1000, le=1000, description="Runs with a higher one go first.")] = 0
+
+
+class RunOut(_Out):
+    """One fitting of a new model by a worker."""
+
+    id: str
+    task: str
+    status: str = Field(description="queued, running, done, failed or cancelled.")
+    reason: str = Field(description="Why it was started, in words.")
+    priority: int
+    queue: str = Field(description="Which workers take it: cpu or gpu.")
+    progress: float = Field(description="Share of the work that is done, from 0 to 1.")
+    attempts: int = Field(description="Workers that began it; others than the last were lost.")
+    error: str | None = None
+    model_version_id: str | None = Field(
+        default=None, description="The version that came of it; the gate decides whether it serves."
+    )
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class RunList(_Out):
+    """A tenant's adaptation runs, newest first."""
+
+    runs: list[RunOut]
 
 
 class ExampleIn(_In):

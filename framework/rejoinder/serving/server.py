@@ -12,6 +12,7 @@ import uvicorn
 from rejoinder.application import Application
 from rejoinder.errors import SettingsError
 from rejoinder.serving.app import create_app
+from rejoinder.serving.local_worker import local_worker
 
 if TYPE_CHECKING:
     from rejoinder.settings import LoadedSettings
@@ -74,7 +75,7 @@ async def serve(
     # Bound before anything is opened: a taken port must be told at once.
     bound = open_socket(host, settings.server.port if port is None else port)
     try:
-        async with Application.open(loaded) as application:
+        async with Application.open(loaded) as application, local_worker(loaded):
             app = create_app(application)
             app.state.door.warm_up()
             config = uvicorn.Config(

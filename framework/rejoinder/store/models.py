@@ -21,6 +21,7 @@ __all__ = [
     "add_evaluation",
     "add_version",
     "get_version",
+    "judged_before",
     "list_evaluations",
     "list_lineage",
     "list_versions",
@@ -168,10 +169,18 @@ def promoted_before(session: Session, tenant_id: str, version_id: str, *, limit:
 
 @writing
 def set_version_state(
-    session: Session, tenant_id: str, version_id: str, state: VersionState, *, at: datetime | None = None
+    session: Session,
+    tenant_id: str,
+    version_id: str,
+    state: VersionState,
+    *,
+    instead_of: str | None = None,
+    at: datetime | None = None,
 ) -> ModelVersion:
     """Move a version to another state; making one live retires the one that was. To the state that it has: nothing happens.
 
+    Args:
+        instead_of: make it live only where this version is; None: whichever is.
     Raises:
         NotFoundError: the tenant has no such version.
         ConflictError: there is no such move, the version's files were deleted, or another process made another version live at the
@@ -189,6 +198,10 @@ def set_version_state(
     if state == "live":
         _refuse_without_files(version)
         former = _live(session, tenant_id, version.task)
+        if instead_of is not None and (former is None or former.id != instead_of):
+            raise ConflictError(
+                f"model version {version_id!r} is not made live: {instead_of!r}, which it was to replace, is not live any more"
+            )
         if former is not None:
             former.state, former.retired_at = "retired", now
             session.add(former)
@@ -286,6 +299,7 @@ def add_evaluation(
         data=data,
         metrics=dict(evaluation.metrics),
         correct=dict(evaluation.correct),
+        scores=dict(evaluation.scores),
         verdict=None if verdict is None else dict(verdict),
         created_at=at or utc_now(),
     )
@@ -299,6 +313,21 @@ def list_evaluations(session: Session, tenant_id: str, version_id: str) -> list[
     """Return what a version scored, oldest first."""
     mine = (_evaluations.tenant_id == tenant_id, _evaluations.model_version_id == version_id)
     return list_records(session, select(EvaluationRow).where(*mine).order_by(_evaluations.created_at, _evaluations.id))
+
+
+@reading
+def judged_before(session: Session, tenant_id: str, task: str, *, data: str) -> list[EvaluationRow]:
+    """Return what the gate judged versions of a task by, on these data, oldest first."""
+    statement = (
+        select(EvaluationRow)
+        .join(
+            ModelVersion,
+            (_versions.tenant_id == _evaluations.tenant_id) & (_versions.id == _evaluations.model_version_id),
+        )
+        .where(_evaluations.tenant_id == tenant_id, _versions.task == task, _evaluations.data == data)
+        .order_by(_evaluations.created_at, _evaluations.id)
+    )
+    return [row for row in list_records(session, statement) if row.verdict is not None]
 
 
 def _live(session: Session, tenant_id: str, task: str) -> ModelVersion | None:

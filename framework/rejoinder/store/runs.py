@@ -1,53 +1,109 @@
-"""Adaptation runs: rows with a lease and a heartbeat. The broker carries ids only; who has a run stands here."""
+"""Adaptation runs: rows with a lease and a heartbeat. The broker carries ids only; who has a run, and which is next, stands here."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, case, func, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
 from rejoinder.errors import ConflictError
 from rejoinder.store.access import get_record, list_records, reading, writing
+from rejoinder.store.columns import UtcDateTime
 from rejoinder.store.ids import new_id
-from rejoinder.store.tables import AdaptationRun, table_of
+from rejoinder.store.tables import AdaptationRun, Tenant, table_of
 
 __all__ = [
     "RunStatus",
+    "WaitingRun",
     "cancel_run",
+    "claim_next",
     "claim_run",
     "create_run",
     "finish_run",
     "get_run",
     "heartbeat_run",
     "list_runs",
+    "open_runs",
+    "request_run",
     "waiting_runs",
 ]
 
 RunStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
-_c = table_of(AdaptationRun).c
+_runs = table_of(AdaptationRun)
+_c = _runs.c
+_MOST_TRIED: Final = 20
+"""Runs that a worker tries to take before it gives up: others are as quick."""
+
+
+class WaitingRun(NamedTuple):
+    """A run that somebody should take."""
+
+    tenant_id: str
+    run_id: str
+    queue: str
 
 
 @writing
 def create_run(
-    session: Session, tenant_id: str, *, task: str, reason: str = "", priority: int = 0, at: datetime | None = None
+    session: Session,
+    tenant_id: str,
+    *,
+    task: str,
+    reason: str = "",
+    priority: int = 0,
+    queue: str = "cpu",
+    at: datetime | None = None,
 ) -> AdaptationRun:
     """Queue a run.
 
     Args:
         priority: higher goes first.
+        queue: which workers may take it.
     Raises:
         ConflictError: there is no such tenant.
     """
     run = AdaptationRun(
-        tenant_id=tenant_id, id=new_id("run"), task=task, reason=reason, priority=priority, created_at=at or utc_now()
+        tenant_id=tenant_id,
+        id=new_id("run"),
+        task=task,
+        reason=reason,
+        priority=priority,
+        queue=queue,
+        created_at=at or utc_now(),
     )
     session.add(run)
     session.flush()
     return run
+
+
+@writing
+def request_run(
+    session: Session, tenant_id: str, *, task: str, reason: str, queue: str = "cpu", at: datetime | None = None
+) -> AdaptationRun | None:
+    """Queue a run unless the task has one that is not over; of several processes that ask at once, one gets it."""
+    # The tenant's row is what those who ask at the same moment wait for. SQLite knows no locks of rows, and lets one write at a time.
+    tenants = table_of(Tenant).c
+    session.execute(select(tenants.id).where(tenants.id == tenant_id).with_for_update(key_share=True))
+    if session.execute(_open(tenant_id, task).limit(1)).first() is not None:
+        return None
+    run = AdaptationRun(
+        tenant_id=tenant_id, id=new_id("run"), task=task, reason=reason, queue=queue, created_at=at or utc_now()
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+@reading
+def open_runs(session: Session, tenant_id: str, task: str) -> list[str]:
+    """Return the ids of a task's runs that are not over."""
+    return list(session.scalars(_open(tenant_id, task)))
 
 
 @reading
@@ -74,21 +130,46 @@ def list_runs(
 
 
 @reading
-def waiting_runs(session: Session, *, at: datetime | None = None, limit: int = 100) -> list[tuple[str, str]]:
-    """Return tenant and id of the whole deployment's runs that someone should take: queued ones and those whose lease ran out.
+def waiting_runs(
+    session: Session,
+    *,
+    queues: Collection[str] | None = None,
+    tenant_id: str | None = None,
+    at: datetime | None = None,
+    limit: int = 100,
+) -> list[WaitingRun]:
+    """Return the whole deployment's runs that someone should take now, in the order in which they should be taken.
 
-    Highest priority first, then oldest.
+    They are queued, or their lease ran out; of each task of a tenant there is at most one, and none while another run of the task is
+    under way. Highest priority first, then the tenant that was served least recently, so that one with many runs does not keep others
+    waiting, then oldest.
+
+    Args:
+        queues: only runs of these; None: all.
+        tenant_id: only this tenant's; None: all.
     """
-    statement = select(_c.tenant_id, _c.id).where(_free(at or utc_now()))
-    rows = session.execute(statement.order_by(_c.priority.desc(), _c.created_at, _c.id).limit(limit))
-    return [(tenant_id, run_id) for tenant_id, run_id in rows]  # typed rows
+    statement = _waiting(at or utc_now(), queues, tenant_id).limit(limit)
+    return [WaitingRun(*row) for row in session.execute(statement)]
+
+
+@writing
+def claim_next(
+    session: Session, *, owner: str, lease_s: float, queues: Collection[str] | None = None, at: datetime | None = None
+) -> AdaptationRun | None:
+    """Take the run that is next (see `waiting_runs`); None when there is none. Arguments are those of `claim_run`."""
+    now = at or utc_now()
+    for row in session.execute(_waiting(now, queues, None).limit(_MOST_TRIED)).all():
+        run = _claim(session, row[0], row[1], owner, lease_s, now)
+        if run is not None:
+            return run
+    return None
 
 
 @writing
 def claim_run(
     session: Session, tenant_id: str, run_id: str, *, owner: str, lease_s: float, at: datetime | None = None
 ) -> AdaptationRun | None:
-    """Take a run that is queued or whose lease ran out; None when someone else has it or it is over.
+    """Take a run that is queued or whose lease ran out; None when someone else has it, it is over, or the task has another under way.
 
     Args:
         owner: who takes it, unique among workers.
@@ -96,23 +177,7 @@ def claim_run(
     Raises:
         NotFoundError: the tenant has no such run.
     """
-    now = at or utc_now()
-    changes = {
-        "status": "running",
-        "lease_owner": owner,
-        "lease_until": now + timedelta(seconds=lease_s),
-        "heartbeat_at": now,
-        "attempts": _c.attempts + 1,
-    }
-    taken = _change(session, tenant_id, run_id, _free(now), changes)
-    run = get_record(session, AdaptationRun, "adaptation run", tenant_id, run_id)
-    if not taken:
-        return None
-    if run.started_at is None:
-        run.started_at = now
-        session.add(run)
-        session.flush()
-    return run
+    return _claim(session, tenant_id, run_id, owner, lease_s, at or utc_now())
 
 
 @writing
@@ -156,14 +221,16 @@ def finish_run(
     model_version_id: str | None = None,
     at: datetime | None = None,
 ) -> None:
-    """Give a run back: done, failed for good, or queued for another attempt.
+    """Give a run back: done, failed for good, or queued again, which is no attempt lost.
 
     Raises:
         ConflictError: the run is not the owner's any more.
         NotFoundError: the tenant has no such run.
     """
     changes: dict[str, Any] = {"status": status, "error": error, "lease_owner": None, "lease_until": None}
-    if status != "queued":
+    if status == "queued":
+        changes["attempts"] = _c.attempts - 1
+    else:
         changes["finished_at"] = at or utc_now()
     if status == "done":
         changes.update(progress=1.0, model_version_id=model_version_id)
@@ -187,8 +254,50 @@ def cancel_run(session: Session, tenant_id: str, run_id: str, *, at: datetime | 
     return run
 
 
-def _free(now: datetime) -> Any:
-    return or_(_c.status == "queued", (_c.status == "running") & (_c.lease_until <= now))
+def _open(tenant_id: str, task: str) -> Select[Any]:
+    return select(_c.id).where(_c.tenant_id == tenant_id, _c.task == task, _c.status.in_(("queued", "running")))
+
+
+def _waiting(now: datetime, queues: Collection[str] | None, tenant_id: str | None) -> Select[Any]:
+    """Select tenant, id and queue; see `waiting_runs`."""
+    first = func.row_number().over(
+        partition_by=(_c.tenant_id, _c.task),
+        order_by=(case((_c.status == "running", 0), else_=1), _c.priority.desc(), _c.created_at, _c.id),
+    )
+    mine = () if tenant_id is None else (_c.tenant_id == tenant_id,)
+    going = select(_runs, first.label("place")).where(_c.status.in_(("queued", "running")), *mine).subquery()
+    all_runs = _runs.alias()
+    served = select(func.max(all_runs.c.started_at)).where(all_runs.c.tenant_id == going.c.tenant_id).scalar_subquery()
+    statement = select(going.c.tenant_id, going.c.id, going.c.queue).where(going.c.place == 1, _free(now, going.c))
+    if queues is not None:
+        statement = statement.where(going.c.queue.in_(sorted(queues)))
+    return statement.order_by(
+        going.c.priority.desc(), served.asc().nulls_first(), going.c.created_at, going.c.tenant_id, going.c.id
+    )
+
+
+def _claim(
+    session: Session, tenant_id: str, run_id: str, owner: str, lease_s: float, now: datetime
+) -> AdaptationRun | None:
+    changes = {
+        "status": "running",
+        "lease_owner": owner,
+        "lease_until": now + timedelta(seconds=lease_s),
+        "heartbeat_at": now,
+        "attempts": _c.attempts + 1,
+        "started_at": func.coalesce(_c.started_at, literal(now, UtcDateTime())),
+    }
+    try:
+        with session.begin_nested():
+            taken = _change(session, tenant_id, run_id, _free(now, _c), changes)
+    except IntegrityError:  # another run of the task is under way
+        taken = False
+    run = get_record(session, AdaptationRun, "adaptation run", tenant_id, run_id)
+    return run if taken else None
+
+
+def _free(now: datetime, columns: Any) -> Any:
+    return or_(columns.status == "queued", (columns.status == "running") & (columns.lease_until <= now))
 
 
 def _owned(owner: str) -> Any:
@@ -198,7 +307,7 @@ def _owned(owner: str) -> Any:
 def _change(session: Session, tenant_id: str, run_id: str, condition: Any, changes: dict[str, Any]) -> bool:
     """Change a run if it fulfils a condition, in one statement, so that of two processes one succeeds."""
     mine = (_c.tenant_id == tenant_id, _c.id == run_id, condition)
-    statement = update(table_of(AdaptationRun)).where(*mine).values(**changes).returning(_c.id)
+    statement = update(_runs).where(*mine).values(**changes).returning(_c.id)
     return session.execute(statement).first() is not None
 
 

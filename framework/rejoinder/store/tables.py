@@ -27,7 +27,10 @@ __all__ = [
     "ExampleRow",
     "FeedbackRow",
     "Item",
+    "ModelDecision",
+    "ModelTrial",
     "ModelVersion",
+    "ScheduleRow",
     "SecretSlot",
     "Tenant",
     "Turn",
@@ -282,17 +285,30 @@ class ModelVersion(_Owned, table=True):
 
 
 class AdaptationRun(_Owned, table=True):
-    """One fitting of one task: who has it, until when, how far it is, and what came of it."""
+    """One fitting of one task: who has it, until when, how far it is, and what came of it.
+
+    `queue` says which workers may take it. A task of a tenant has one run under way at a time.
+    """
 
     __tablename__ = "adaptation_runs"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "model_version_id"], ["model_versions.tenant_id", "model_versions.id"]),
         Index(None, "tenant_id", "task", "created_at"),
+        Index(None, "tenant_id", "started_at"),
         Index(None, "status", "lease_until"),
+        Index(
+            "uq_adaptation_runs_running",
+            "tenant_id",
+            "task",
+            unique=True,
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
     )
 
     task: str = Field(sa_type=PlainText)
     status: str = Field(default="queued", sa_type=PlainText)
+    queue: str = Field(default="cpu", sa_type=PlainText)
     priority: int = 0
     reason: str = Field(default="", sa_type=PlainText)
     lease_owner: str | None = Field(default=None, sa_type=PlainText)
@@ -306,6 +322,14 @@ class AdaptationRun(_Owned, table=True):
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     model_version_id: str | None = Field(default=None, sa_type=PlainText)
+
+
+class ScheduleRow(_Owned, table=True):
+    """When a schedule, `<plugin>:<name>`, was last kept for a tenant, by whichever worker."""
+
+    __tablename__ = "schedules"
+
+    last_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class EvaluationRow(_Owned, table=True):
@@ -323,8 +347,62 @@ class EvaluationRow(_Owned, table=True):
     data: str = Field(sa_type=PlainText)
     metrics: dict[str, float] = Field(default_factory=dict, sa_type=JsonText)
     correct: dict[str, bool] = Field(default_factory=dict, sa_type=JsonText)
+    scores: dict[str, float] = Field(default_factory=dict, sa_type=JsonText)
     verdict: dict[str, Any] | None = Field(default=None, sa_type=JsonText)
     created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ModelTrial(_Owned, table=True):
+    """A candidate beside the live version, on real messages: in the shadow (`share` 0: it answers nobody), or as a canary.
+
+    `counts` is what a shadow was seen to do. `outcome`: promoted, rejected, or None while it goes on. A task has one trial at a time.
+    """
+
+    __tablename__ = "model_trials"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "model_version_id"], ["model_versions.tenant_id", "model_versions.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["tenant_id", "against_id"], ["model_versions.tenant_id", "model_versions.id"]),
+        Index(
+            "uq_model_trials_open",
+            "tenant_id",
+            "task",
+            unique=True,
+            sqlite_where=text("outcome IS NULL"),
+            postgresql_where=text("outcome IS NULL"),
+        ),
+    )
+
+    task: str = Field(sa_type=PlainText)
+    model_version_id: str = Field(sa_type=PlainText)
+    against_id: str = Field(sa_type=PlainText)
+    share: float = 0.0
+    counts: dict[str, float] = Field(default_factory=dict, sa_type=JsonText)
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    canary_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = Field(default=None, sa_type=PlainText)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ModelDecision(_Owned, table=True):
+    """What was decided about a version, by whom (gate, canary, or a person) and why, in words and in figures."""
+
+    __tablename__ = "model_decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "model_version_id"], ["model_versions.tenant_id", "model_versions.id"], ondelete="CASCADE"
+        ),
+        Index(None, "tenant_id", "task", "at"),
+    )
+
+    task: str = Field(sa_type=PlainText)
+    model_version_id: str = Field(sa_type=PlainText)
+    action: str = Field(sa_type=PlainText)
+    by: str = Field(sa_type=PlainText)
+    reason: str = Field(sa_type=PlainText)
+    details: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Item(_Owned, table=True):

@@ -247,6 +247,10 @@ def _make_examples(_plugin: str, _folder: str) -> list[ExampleCall]:
     ]
 
 
+def _choose_queue(_plugin: str, _folder: str) -> list[ExampleCall]:
+    return [ExampleCall("a task", {"task": "intent"}), ExampleCall("an unknown task", {"task": "never heard of"})]
+
+
 def _adapt_model(_plugin: str, folder: str) -> list[ExampleCall]:
     few = AdaptationRequest(run_id="run", task="intent", examples=_examples(), folder=folder)
     other = AdaptationRequest(run_id="run", task="never heard of", examples=(), folder=folder)
@@ -319,6 +323,7 @@ _MAKERS: dict[str, Callable[[str, str], list[ExampleCall]]] = {
     "tenant_enabled": _no_arguments,
     "tenant_disabled": _no_arguments,
     "seed_examples": _no_arguments,
+    "regression_examples": _no_arguments,
     "understand_intent": _understand_intent,
     "decide_action": _decide_action,
     "run_effect": _run_effect,
@@ -327,6 +332,7 @@ _MAKERS: dict[str, Callable[[str, str], list[ExampleCall]]] = {
     "compose_reply": _compose_reply,
     "score_feedback": _score_feedback,
     "make_examples": _make_examples,
+    "choose_queue": _choose_queue,
     "adapt_model": _adapt_model,
     "evaluate_model": _evaluate_model,
     "poll_source": _poll_source,

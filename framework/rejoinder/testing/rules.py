@@ -32,6 +32,11 @@ def _same_name(arguments: Mapping[str, Any], value: Any) -> Iterable[str]:
         yield f"the result is named {value.name!r}, the effect {arguments['effect'].name!r}"
 
 
+def _a_queue(arguments: Mapping[str, Any], value: Any) -> Iterable[str]:
+    if value not in ("cpu", "gpu"):
+        yield f"there is no queue {value!r}: say cpu or gpu"
+
+
 def _best_first(arguments: Mapping[str, Any], value: Any) -> Iterable[str]:
     limit = arguments["query"].limit
     if len(value) > limit:
@@ -73,9 +78,11 @@ _RULES: dict[str, Callable[[Mapping[str, Any], Any], Iterable[str]]] = {
     "register_schedules": _unique_names,
     "register_tasks": _unique_names,
     "seed_examples": _unique_ids,
+    "regression_examples": _unique_ids,
     "understand_intent": _inside,
     "decide_action": _complete,
     "run_effect": _same_name,
+    "choose_queue": _a_queue,
     "retrieve_answers": _best_first,
     "rank_answers": _none_added,
     "make_examples": _unique_ids,

@@ -308,7 +308,9 @@ def test_time_is_bounded(graph_space: Space) -> None:
     )
     begun = time.monotonic()
     with pytest.raises(GraphQueryError, match="took longer"):
-        query(graph_space, "MATCH (a), (b), (c), (d) WHERE a.id + b.id + c.id + d.id = 'x' RETURN count(*)", timeout_s=1.0)
+        query(
+            graph_space, "MATCH (a), (b), (c), (d) WHERE a.id + b.id + c.id + d.id = 'x' RETURN count(*)", timeout_s=1.0
+        )
     assert time.monotonic() - begun < 3
     assert query(graph_space, "MATCH (a) RETURN count(*)").rows == ((400,),)
 

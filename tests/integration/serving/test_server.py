@@ -357,6 +357,16 @@ def test_a_version_is_promoted_and_rolled_back(acme: Acme) -> None:
     assert (shown["state"], shown["lineage"][0]["id"], shown["evaluations"]) == ("live", old["id"], [])
 
 
+def test_the_status_of_learning_is_told(acme: Acme) -> None:
+    acme.say(acme.conversation(), "when do you open?")
+    told = acme.client.get("/v1/learning/status?days=1", headers=bearer(acme.keys["analyst"])).json()
+    assert told["conversations"] >= 1
+    assert told["containment"] == 1.0
+    assert {"versions", "runs", "trials", "decided"} <= set(told)
+    assert acme.client.get("/v1/learning/status", headers=bearer(acme.keys["ana"])).status_code == 403
+    assert acme.client.get("/v1/learning/status?days=0", headers=bearer(acme.keys["analyst"])).status_code == 422
+
+
 def test_only_admins_change_which_model_answers(acme: Acme) -> None:
     acme.say(acme.conversation(), "when do you open?")
     (version, *_) = acme.client.get("/v1/models?state=live", headers=bearer(acme.keys["admin"])).json()["versions"]

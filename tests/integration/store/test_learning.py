@@ -200,7 +200,7 @@ async def test_evaluations_are_kept(database: Database):
 
 async def test_a_run_from_queue_to_done(database: Database):
     run = await runs.create_run(database, "acme", task="intent", reason="20 corrections", at=NOON)
-    assert await runs.waiting_runs(database, at=NOON) == [("acme", run.id)]
+    assert await runs.waiting_runs(database, at=NOON) == [("acme", run.id, "cpu")]
     claimed = await runs.claim_run(database, "acme", run.id, owner="w1", lease_s=60, at=NOON)
     assert claimed is not None
     assert (claimed.status, claimed.attempts, claimed.started_at, claimed.lease_until) == (
@@ -226,7 +226,7 @@ async def test_a_run_from_queue_to_done(database: Database):
 async def test_a_lost_workers_run_is_taken_up_again(database: Database):
     run = await runs.create_run(database, "acme", task="intent", at=NOON)
     await runs.claim_run(database, "acme", run.id, owner="w1", lease_s=60, at=NOON)
-    assert await runs.waiting_runs(database, at=later(60)) == [("acme", run.id)]
+    assert await runs.waiting_runs(database, at=later(60)) == [("acme", run.id, "cpu")]
     taken = await runs.claim_run(database, "acme", run.id, owner="w2", lease_s=60, at=later(60))
     assert taken is not None
     assert (taken.attempts, taken.started_at) == (2, NOON)
@@ -251,7 +251,11 @@ async def test_waiting_runs_by_priority_then_age(database: Database):
     late = await runs.create_run(database, "other", task="intent", priority=1, at=later(2))
     early = await runs.create_run(database, "acme", task="topic", priority=1, at=later(1))
     waiting = await runs.waiting_runs(database)
-    assert waiting == [("acme", early.id), ("other", late.id), ("acme", low.id)]
+    assert [(one.tenant_id, one.run_id) for one in waiting] == [
+        ("acme", early.id),
+        ("other", late.id),
+        ("acme", low.id),
+    ]
 
 
 async def test_a_run_is_claimed_once_by_many(database: Database):

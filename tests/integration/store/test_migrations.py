@@ -15,6 +15,8 @@ from rejoinder.store.tables import metadata
 from rejoinder.store.tenants import list_tenants
 from sqlalchemy import Connection, inspect, text
 
+NEWEST = "0003"
+
 
 def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
@@ -37,7 +39,7 @@ async def test_up_and_down_and_up_again(empty_place):
     database = await Database.open(empty_place.url)
     assert await database.current_revision() is None
     await database.migrate()
-    assert await database.current_revision() == "0001"
+    assert await database.current_revision() == NEWEST
     assert await run_sync(database, tables) == {*metadata.tables, "alembic_version"}
     await database.downgrade("base")
     assert await run_sync(database, tables) == {"alembic_version"}
@@ -49,7 +51,7 @@ async def test_up_and_down_and_up_again(empty_place):
 
 async def test_migrating_twice_changes_nothing(database: Database):
     await database.migrate()
-    assert await database.current_revision() == "0001"
+    assert await database.current_revision() == NEWEST
 
 
 async def test_a_store_of_a_newer_version_is_refused_and_left_alone(empty_place):
@@ -96,4 +98,4 @@ async def test_several_processes_may_migrate_at_once(empty_place, processes: int
         for _ in range(processes)
     ]
     outputs = [await process.communicate() for process in started]
-    assert [out.strip() for out, _ in outputs] == [b"0001"] * processes, outputs
+    assert [out.strip() for out, _ in outputs] == [NEWEST.encode()] * processes, outputs

@@ -23,9 +23,13 @@ from rejoinder.store import (
     items,
     keys,
     models,
+    news,
+    quality,
     runs,
+    schedules,
     secret_slots,
     tenants,
+    trials,
     turns,
     users,
 )
@@ -41,7 +45,9 @@ WHOLE_DEPLOYMENT = {
     "tenants.list_tenants": "for operators",
     "keys.find_key": "the tenant is learned from the key",
     "runs.waiting_runs": "gives ids only, to a sweep that calls each tenant's functions",
+    "runs.claim_next": "gives a worker the run that is next, which it carries out for that run's tenant",
     "models.live_versions": "gives ids of the tenants that a server asks for, to a watch that loads each tenant's own",
+    "trials.open_trials": "gives the trials of the tenants that a server asks for, to the same watch",
     "alerts.tenants_with_due_deliveries": "gives tenants only, to a sweep",
 }
 """Functions that see all tenants, and why they may."""
@@ -71,7 +77,7 @@ def access_functions() -> dict[str, Callable[..., Any]]:
 class Acme:
     """What "acme" has, one record of each kind."""
 
-    conversation = version = run = key = delivery = ""
+    conversation = version = run = key = delivery = trial = ""
 
 
 @pytest.fixture
@@ -101,6 +107,17 @@ async def acme(database: Database) -> Acme:
     )
     ids.run = (await runs.create_run(database, "acme", task="intent", at=NOON)).id
     await runs.claim_run(database, "acme", ids.run, owner="w1", lease_s=60, at=NOON)
+    await schedules.claim_schedule(database, "acme", "daily", every_s=60, at=NOON)
+    against = await models.add_version(database, "acme", task="intent", artefact="/b", sha256="1")
+    ids.trial = (
+        await trials.start_trial(
+            database, "acme", task="intent", version_id=against.id, against_id=ids.version, share=0.5, at=NOON
+        )
+    ).id
+    await trials.add_model_decision(
+        database, "acme", task="intent", version_id=ids.version, action="promote", by="gate", reason="better", at=NOON
+    )
+    await feedback.set_rewards(database, "acme", "feedback_1", [Reward(task="intent", value=1.0, reason="x")])
     ids.key = (await keys.create_key(database, "acme", prefix="rk", hash="hash", role="agent")).id
     await documents.put_document(database, "acme", "doc_1", source="faq", text="text")
     await items.put_item(database, "acme", "item_1", title="Item")
@@ -108,6 +125,10 @@ async def acme(database: Database) -> Acme:
     await alerts.add_alert(database, "acme", alert(), receivers=["mail"], at=NOON)
     ids.delivery = (await alerts.list_deliveries(database, "acme"))[0].id
     return ids
+
+
+async def total(counts: Awaitable[tuple[int, ...]]) -> int:
+    return sum(await counts)
 
 
 # What "other" tries with acme's ids. Each gives nothing, or raises NotFoundError or ConflictError.
@@ -173,6 +194,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
         db, t, task="intent", artefact="/b", sha256="1", parent_id=a.version
     ),
     "models.get_version": lambda db, t, a: models.get_version(db, t, a.version),
+    "models.judged_before": lambda db, t, _: models.judged_before(db, t, "intent", data="held_back"),
     "models.list_evaluations": lambda db, t, a: models.list_evaluations(db, t, a.version),
     "models.list_lineage": lambda db, t, a: models.list_lineage(db, t, a.version),
     "models.list_versions": lambda db, t, _: models.list_versions(db, t, task="intent"),
@@ -181,6 +203,9 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "models.release_artefacts": lambda db, t, _: models.release_artefacts(db, t, "intent", keep=0),
     "models.roll_back": lambda db, t, _: models.roll_back(db, t, "intent"),
     "models.set_version_state": lambda db, t, a: models.set_version_state(db, t, a.version, "retired"),
+    "quality.conversation_ends": lambda db, t, _: total(quality.conversation_ends(db, t, since=NOON)),
+    "quality.decision_counts": lambda db, t, _: quality.decision_counts(db, t, "intent", since=NOON),
+    "quality.rated_decisions": lambda db, t, _: quality.rated_decisions(db, t, "intent", since=NOON),
     "runs.cancel_run": lambda db, t, a: runs.cancel_run(db, t, a.run),
     "runs.claim_run": lambda db, t, a: runs.claim_run(db, t, a.run, owner="w2", lease_s=1, at=later(9e9)),
     "runs.create_run": lambda db, t, _: runs.create_run(db, t, task="intent"),
@@ -188,10 +213,31 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "runs.get_run": lambda db, t, a: runs.get_run(db, t, a.run),
     "runs.heartbeat_run": lambda db, t, a: runs.heartbeat_run(db, t, a.run, owner="w1", lease_s=1),
     "runs.list_runs": lambda db, t, _: runs.list_runs(db, t, task="intent"),
+    "runs.open_runs": lambda db, t, _: runs.open_runs(db, t, "intent"),
+    "runs.request_run": lambda db, t, _: runs.request_run(db, t, task="intent", reason="Other's"),
+    "schedules.claim_schedule": lambda db, t, _: schedules.claim_schedule(db, t, "daily", every_s=1, at=later(9e9)),
+    "schedules.kept_schedules": lambda db, t, _: schedules.kept_schedules(db, t),
+    "news.last_learned": lambda db, t, _: news.last_learned(db, t, "intent"),
+    "news.last_roll_back": lambda db, t, _: news.last_roll_back(db, t, "intent", since=NOON),
+    "news.new_examples": lambda db, t, _: news.new_examples(db, t, "intent", since=None, limit=9),
+    "news.newest_feedback": lambda db, t, _: news.newest_feedback(db, t),
+    "news.rewards_after": lambda db, t, _: news.rewards_after(db, t, after=(NOON, ""), limit=9),
     "secret_slots.delete_expired_secrets": lambda db, t, _: secret_slots.delete_expired_secrets(db, t, at=later(9e9)),
     "secret_slots.get_secrets": lambda db, t, a: secret_slots.get_secrets(db, t, a.conversation, at=NOON),
     "secret_slots.put_secret": lambda db, t, a: secret_slots.put_secret(
         db, t, a.conversation, "card", ciphertext=b"Other's", expires_at=later(9)
+    ),
+    "trials.add_model_decision": lambda db, t, a: trials.add_model_decision(
+        db, t, task="intent", version_id=a.version, action="reject", by="gate", reason="Other's"
+    ),
+    "trials.begin_canary": lambda db, t, a: trials.begin_canary(db, t, a.trial, share=0.4),
+    "trials.count_in_trial": lambda db, t, a: trials.count_in_trial(db, t, a.trial, {"seen": 1.0}),
+    "trials.end_trial": lambda db, t, a: trials.end_trial(db, t, a.trial, "promoted"),
+    "trials.list_model_decisions": lambda db, t, _: trials.list_model_decisions(db, t),
+    "trials.list_trials": lambda db, t, _: trials.list_trials(db, t),
+    "trials.rewarded_turns": lambda db, t, _: trials.rewarded_turns(db, t, "intent", since=NOON),
+    "trials.start_trial": lambda db, t, a: trials.start_trial(
+        db, t, task="intent", version_id=a.version, against_id=a.version, share=0.1
     ),
     "turns.find_turn_by_key": lambda db, t, a: turns.find_turn_by_key(db, t, a.conversation, "key"),
     "turns.get_turn": lambda db, t, _: turns.get_turn(db, t, "turn_1"),
@@ -215,6 +261,8 @@ MAKES_ITS_OWN = {
     "examples.add_examples",
     "items.put_item",
     "runs.create_run",
+    "runs.request_run",
+    "schedules.claim_schedule",
 }
 """Attempts that give something: a record of the caller's own, of the same id."""
 

@@ -6,6 +6,8 @@ import asyncio
 import json
 import sys
 import tarfile
+import threading
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from rejoinder.payloads import Evaluation, Example
 from rejoinder.settings import load_settings
 from rejoinder.store.database import Database
 from rejoinder.store.models import add_evaluation, add_version, set_version_state
-from rejoinder.store.runs import claim_run, create_run, finish_run
+from rejoinder.store.runs import claim_run, create_run, finish_run, list_runs
 from typer.testing import Result
 
 from tests.support.learners import NearestLearner
@@ -311,6 +313,39 @@ def test_an_unknown_status_is_answered_with_the_choices(run: Run, acme: str) -> 
     result = run("models", "runs", "--tenant", acme, "--status", "don", code=1)
 
     assert "--status: there is no 'don'. Did you mean 'done'? Choose from queued, running" in result.stderr
+
+
+def test_a_run_is_cancelled_once(run: Run, data: Data, acme: str) -> None:
+    made = data("models", "adapt", "--tenant", acme, "--task", "intent")
+
+    assert data("models", "cancel", made["id"], "--tenant", acme)["status"] == "cancelled"
+    assert "is over: cancelled" in run("models", "cancel", made["id"], "--tenant", acme, code=1).stderr
+    assert "there is no adaptation run" in run("models", "cancel", "run_none", "--tenant", acme, code=1).stderr
+
+
+@pytest.mark.parametrize(("status", "code"), [("done", 0), ("failed", 1)])
+def test_waiting_shows_a_bar_until_the_run_is_over(run: Run, data: Data, acme: str, status: str, code: int) -> None:
+    def carried_out() -> None:
+        async def found(database: Database) -> list[str]:
+            return [one.id for one in await list_runs(database, acme)]
+
+        while not (ids := in_store(found)):
+            time.sleep(0.05)
+
+        async def done(database: Database) -> None:
+            await claim_run(database, acme, ids[0], owner="w", lease_s=60)
+            await finish_run(database, acme, ids[0], owner="w", status=status, error=None if code == 0 else "disk full")  # type: ignore[arg-type]
+
+        in_store(done)
+
+    worker = threading.Thread(target=carried_out)
+    worker.start()
+    told = run("models", "adapt", "--tenant", acme, "--task", "intent", "--wait", code=code)
+    worker.join()
+
+    assert f"is {status}" in told.stdout
+    assert ("disk full" in told.stdout) == (code == 1)
+    assert f"intent: {status}" in told.stderr
 
 
 def test_without_runs_it_says_so(run: Run, acme: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,7 +66,73 @@ def test_the_brokers_password_is_not_shown(run: Run, started: Started, monkeypat
     monkeypatch.setenv("REJOINDER_WORKERS__BROKER_URL", "redis://:geheim@localhost/0")
     told = json.loads(run("worker", "--json").stdout)
 
-    assert told == {"broker": "redis://:***@localhost/0", "concurrency": 1}
+    assert told == {"broker": "redis://:***@localhost/0", "concurrency": 1, "queues": ["cpu", "gpu"], "gpus": []}
+
+
+def queues_of(command: tuple[str, ...]) -> str:
+    return command[command.index("-Q") + 1]
+
+
+def test_a_worker_takes_all_runs_unless_there_is_a_queue_for_gpus(
+    run: Run, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("worker")
+    assert queues_of(started.command) == "cpu,gpu,schedules"
+    monkeypatch.setenv("REJOINDER_WORKERS__GPU_QUEUE", "true")
+    run("worker")
+    assert queues_of(started.command) == "cpu,schedules"
+
+
+def test_a_gpu_is_this_processs_own(run: Run, started: Started) -> None:
+    output = run("worker", "--queue", "gpu", "--gpus", "1").stdout
+
+    assert queues_of(started.command) == "gpu,schedules"
+    assert started.environment["CUDA_VISIBLE_DEVICES"] == "1"
+    assert "It works on the GPU 1." in output
+
+
+def test_several_gpus_have_a_process_each(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    class Process:
+        returncode = 0
+
+        def __init__(self, command: list[str], *, env: Mapping[str, str], start_new_session: bool) -> None:
+            begun.append(env["CUDA_VISIBLE_DEVICES"])
+            assert queues_of(tuple(command)) == "cpu,gpu,schedules"
+            if len(begun) == 2:
+                signal.raise_signal(signal.SIGTERM)
+
+        def poll(self) -> None:
+            return None
+
+        def send_signal(self, number: int) -> None:
+            begun.append("told to end")
+
+        def wait(self) -> None:
+            pass
+
+    monkeypatch.setattr("subprocess.Popen", Process)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        run("worker", "--queue", "cpu", "--queue", "gpu", "--gpus", "0,3")
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert begun[:2] == ["0", "3"]
+    assert set(begun[2:]) == {"told to end"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--queue", "gpuu"), "there is no queue 'gpuu'. Did you mean 'gpu'?"),
+        (("--gpus", "0"), "--gpus: only runs of the queue gpu"),
+        (("--queue", "gpu", "--gpus", "0,1", "--concurrency", "2"), "one process for each"),
+    ],
+)
+def test_what_does_not_fit_is_told(run: Run, started: Started, words: tuple[str, ...], message: str) -> None:
+    assert message in run("worker", *words, code=1).stderr
 
 
 def test_without_celery_it_says_how_to_get_it(run: Run, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,6 +204,19 @@ async def test_hook_seed_examples(host_of: Any, request_of: Any) -> None:
     assert await host.seed_examples(request_of(host)) == [example, example]
 
 
+async def test_hook_regression_examples(host_of: Any, request_of: Any) -> None:
+    example = Example(id="e", task="intent", text="hi", label="greet")
+
+    class Plugin:
+        @hookimpl()
+        def regression_examples(self) -> list[Example]:
+            return [example]
+
+    host = host_of(a=Plugin(), b=Plugin())
+
+    assert await host.regression_examples(request_of(host)) == [example, example]
+
+
 async def test_hook_understand_intent(host_of: Any, request_of: Any) -> None:
     class Plugin:
         def __init__(self, intent: str, confidence: float) -> None:
@@ -326,6 +339,18 @@ async def test_hook_make_examples(host_of: Any, request_of: Any) -> None:
     examples = await host.make_examples(reward, FEEDBACK, DECISION, request_of(host))
 
     assert examples == [Example(id="e", task="intent", text="hello", label="greet")]
+
+
+async def test_hook_choose_queue(host_of: Any, request_of: Any) -> None:
+    class Plugin:
+        @hookimpl()
+        def choose_queue(self, task: str) -> str | None:
+            return "gpu" if task == "intent" else None
+
+    host = host_of(mine=Plugin())
+
+    assert await host.choose_queue("intent", request_of(host)) == "gpu"
+    assert await host.choose_queue("topic", request_of(host)) is None
 
 
 async def test_hook_adapt_model(host_of: Any, request_of: Any) -> None:

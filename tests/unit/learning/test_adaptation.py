@@ -14,15 +14,16 @@ from rejoinder import hookimpl
 from rejoinder.application import Application
 from rejoinder.context import utc_now
 from rejoinder.errors import HookError, ModelError, NotFoundError
-from rejoinder.learning.adaptation import MOST_ATTEMPTS, run_adaptation
+from rejoinder.learning.adaptation import MOST_ATTEMPTS, run_adaptation, run_next
 from rejoinder.learning.holdback import held_back
 from rejoinder.models.storage import DRAFTS
 from rejoinder.payloads import Adaptation, AdaptationRequest, Example
 from rejoinder.store.examples import add_examples
 from rejoinder.store.models import list_evaluations, list_versions
-from rejoinder.store.runs import cancel_run, claim_run, create_run, get_run
-from rejoinder.store.tables import AdaptationRun, ModelVersion
+from rejoinder.store.runs import cancel_run, claim_run, create_run, get_run, list_runs
+from rejoinder.store.tables import AdaptationRun, ExampleRow, ModelVersion, table_of
 from rejoinder_plugins.learner_adaptation.plugin import LearnerAdaptationPlugin
+from sqlalchemy import update
 
 from tests.support.application import ANA, opened, text_that_is
 from tests.support.learners import SEEDS, NearestLearner, TaughtPlugin
@@ -118,7 +119,8 @@ async def test_the_candidate_is_scored_on_what_no_training_saw(start: Open) -> N
     assert scored.data == "held_back"
     assert set(scored.correct) == {f"ex-{kept}", f"ex-{other}"}
     assert scored.correct[f"ex-{other}"] is False
-    assert scored.metrics == {"accuracy": sum(scored.correct.values()) / 2}
+    assert scored.metrics["accuracy"] == sum(scored.correct.values()) / 2
+    assert scored.metrics["predict_ms"] > 0
 
 
 async def test_without_anything_kept_back_there_is_no_evaluation(start: Open) -> None:
@@ -296,6 +298,86 @@ async def test_the_lease_is_renewed_as_long_as_the_work_goes_on(start: Open) -> 
     adapts.may.set()
     assert await work is not None
     assert (await run_of(application, run_id)).attempts == 1
+
+
+async def test_progress_is_told_while_the_work_goes_on(start: Open) -> None:
+    application = await start(tells=Tells())
+    Tells.database = application.database
+    run_id = await new_run(application)
+    await carry_out(application, run_id)
+    assert Tells.seen == pytest.approx(0.45), "half of the fitting, which is nine tenths of the work"
+    run = await run_of(application, run_id)
+    assert (run.progress, run.checkpoint) == (1.0, "/work/half")
+
+
+class Tells:
+    """Tells that half is done, and waits until the store says so."""
+
+    seen = 0.0
+    database: Any = None
+
+    @hookimpl(tryfirst=True)
+    async def adapt_model(self, request: AdaptationRequest, context: Any) -> Adaptation | None:
+        context.report_progress(0.5, checkpoint="/work/half")
+        context.report_progress(0.2)
+        await asyncio.sleep(1.2)  # a beat is half a second
+        (run,) = await list_runs(Tells.database, "acme", status="running")
+        Tells.seen = run.progress
+        return None
+
+
+async def test_what_a_lost_worker_had_made_is_not_made_again(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    application = await start()
+    await keep(application, taught(text_that_is(False), "new"))
+    run_id = await new_run(application)
+
+    async def lost(*_: Any, **__: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rejoinder.learning.adaptation.consider", lost)
+        with pytest.raises(asyncio.CancelledError):
+            await carry_out(application, run_id)
+    given_back = await run_of(application, run_id)
+    assert (given_back.status, given_back.attempts) == ("queued", 0)
+    earlier = utc_now() - timedelta(seconds=5)
+    await claim_run(application.database, "acme", run_id, owner="lost too", lease_s=1, at=earlier)
+    fits = len(NearestLearner.fits)
+
+    version_id = await carry_out(application, run_id)
+    assert len(NearestLearner.fits) == fits
+    made = [one for one in await list_versions(application.database, "acme") if one.settings.get("run") == run_id]
+    assert [one.id for one in made] == [version_id]
+
+
+async def test_a_run_that_is_taken_up_again_learns_from_the_same_examples(start: Open) -> None:
+    application = await start()
+    first, later = text_that_is(False), text_that_is(False, start=300)
+    await keep(application, taught(first, "new"))
+    run_id = await new_run(application)
+    await claim_run(application.database, "acme", run_id, owner="lost", lease_s=1, at=utc_now() - timedelta(seconds=2))
+    await keep(application, taught(later, "newer"))
+    await application.database.run_write(_learned_long_ago, first)
+
+    await carry_out(application, run_id)
+    assert first in NearestLearner.fits[-1]
+    assert later not in NearestLearner.fits[-1]
+
+
+def _learned_long_ago(session: Any, text: str) -> None:
+    rows = table_of(ExampleRow)
+    session.execute(update(rows).where(rows.c.text == text).values(at=utc_now() - timedelta(hours=1)))
+
+
+async def test_the_next_run_is_the_stores_choice_and_its_siblings_id_is_sent_when_it_ends(start: Open) -> None:
+    application = await start()
+    ids = [await new_run(application) for _ in range(2)]
+
+    for run_id in ids:
+        assert await run_next(application, owner=f"w-{run_id}", queues=("cpu",)) == run_id
+    assert await run_next(application, owner="w", queues=("cpu",)) is None
+    sent = list((application.settings.data_dir / "broker" / "messages").glob("*.cpu.msg"))
+    assert len(sent) == 1
 
 
 async def test_a_cancelled_run_stops_at_the_next_beat(start: Open) -> None:

@@ -18,7 +18,8 @@ from rejoinder.application import Application
 from rejoinder.context import utc_now
 from rejoinder.errors import ConflictError, ModelError, ModelIntegrityError, NotFoundError
 from rejoinder.learning.adaptation import run_adaptation
-from rejoinder.learning.live import IMPORTED, LiveModels
+from rejoinder.learning.live import LiveModels
+from rejoinder.learning.task_loading import IMPORTED
 from rejoinder.learning.versions import open_registry, save_anchors
 from rejoinder.models.adapters.adapter import Adapter, make_adapter, save_adapter
 from rejoinder.payloads import Example

@@ -14,7 +14,8 @@ import pytest
 from rejoinder.application import Application
 from rejoinder.context import utc_now
 from rejoinder.errors import NotFoundError
-from rejoinder.learning.live import IMPORTED, LiveModels
+from rejoinder.learning.live import LiveModels
+from rejoinder.learning.task_loading import IMPORTED
 from rejoinder.models.learner import Prediction
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rejoinder.learning.label_names import with_label_names
 from rejoinder.learning.versions import Fitted, Registry, fingerprint_of
 from rejoinder.models.storage import ARTEFACT_MANIFEST, ArtefactStore, check_artefact
+from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 from rejoinder.store.database import Database
 from rejoinder.store.models import list_versions, live_version
@@ -143,6 +145,19 @@ async def test_anchors_are_a_sample_of_many_examples(registry: Registry) -> None
 
     assert len(made.anchor_labels) == len(made.anchors) == 1334
     assert made.anchor_labels[:3] == ("0", "3", "6")
+
+
+async def test_names_of_labels_are_learned_from_and_are_no_anchors(registry: Registry, database: Database) -> None:
+    made = await fitted(registry, factory=TextClassifier)
+
+    row = await live_version(database, "acme", "intent")
+    assert row is not None
+    assert row.data_fingerprint == fingerprint_of(EXAMPLES)
+    assert len(made.anchor_labels) == len(EXAMPLES)
+    names = {one.label: one.text for one in with_label_names(made.learner, EXAMPLES)[len(EXAMPLES) :]}
+    assert names
+    said = made.learner.predict_batch(list(names.values()), HashEncoder().encode(list(names.values())))
+    assert [one.label for one in said] == list(names)
 
 
 @pytest.mark.parametrize("what", ["flipped", "cut", "removed", "added", "emptied"])

@@ -9,12 +9,21 @@ from pydantic import BaseModel, SecretStr
 from rejoinder.fields import keys_of
 from rejoinder.hooks import hookimpl
 from rejoinder.testing import check_plugin
-from rejoinder_plugins import corrections, dialogue, explicit_feedback, hand_off_webhook, intent, redaction
+from rejoinder_plugins import (
+    corrections,
+    dialogue,
+    explicit_feedback,
+    graph_answers,
+    hand_off_webhook,
+    intent,
+    redaction,
+)
 
 PLUGINS: dict[str, Any] = {
     "corrections": corrections.plugin,
     "dialogue": dialogue.plugin,
     "explicit_feedback": explicit_feedback.plugin,
+    "graph_answers": graph_answers.plugin,
     "hand_off_webhook": hand_off_webhook.plugin,
     "intent": intent.plugin,
     "redaction": redaction.plugin,

@@ -22,6 +22,7 @@ from rejoinder.errors import ModelError, ModelIntegrityError
 from rejoinder.learning.adaptation import run_adaptation
 from rejoinder.learning.holdback import held_back
 from rejoinder.models.adapters.adapter import load_adapter
+from rejoinder.models.artefact import MANIFEST
 from rejoinder.models.encoding.encoder import PRECISIONS, Encoder
 from rejoinder.models.storage import check_artefact
 from rejoinder.models.tasks.multi_label import MultiLabelClassifier
@@ -136,7 +137,12 @@ def asked(folder: Path) -> AdaptationRequest:
 
 async def test_a_cancelled_training_stops_and_is_taken_up_where_it_stopped(tmp_path: Path, encoder: Encoder) -> None:
     settings = LearnerAdaptationSettings(method="lora", epochs=3)
-    whole = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "whole")
+    told: list[tuple[float, str | None]] = []
+
+    def tell(share: float, *, checkpoint: str | None = None) -> None:
+        told.append((share, checkpoint))
+
+    whole = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "whole", tell)
     reached, saved = threading.Event(), threading.Event()
 
     def save(*args: Any, **options: Any) -> None:
@@ -146,21 +152,59 @@ async def test_a_cancelled_training_stops_and_is_taken_up_where_it_stopped(tmp_p
 
     with patch("rejoinder.models.training.loop.save_checkpoint", save):
         training = asyncio.create_task(
-            train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work")
+            train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell)
         )
         assert await asyncio.to_thread(reached.wait, 20)
         training.cancel()
         with pytest.raises(asyncio.CancelledError):
             await training
         assert await asyncio.to_thread(saved.wait, 20)
+        await asyncio.sleep(1)  # the thread ends, and gives torch's random numbers back
     (left,) = (tmp_path / "work").iterdir()
     assert (left / "checkpoint").is_dir()
+    told.clear()
 
     with patch("rejoinder.models.training.loop._Run._evaluate", autospec=True) as epochs:
-        again = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work")
+        again = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell)
     assert epochs.call_count < settings.epochs, "the epochs before are not run again"
     assert again.adapter.id == whole.adapter.id
     assert list((tmp_path / "work").iterdir()) == []
+    shares = [share for share, _ in told]
+    assert shares == sorted(shares)
+    assert (0 < shares[0] < 0.9, shares[-1], told[0][1]) == (True, pytest.approx(0.9), str(left))
+
+
+@pytest.mark.parametrize("damage", ["cut short", "lost", "no JSON"])
+async def test_a_damaged_checkpoint_is_not_used(tmp_path: Path, encoder: Encoder, damage: str) -> None:
+    settings = LearnerAdaptationSettings(method="lora", epochs=2)
+    folders: list[Path] = []
+
+    def stop_after_first(*args: Any, **options: Any) -> None:
+        save_checkpoint(*args, **options)
+        folders.append(args[0])
+        raise OSError("the machine is gone")
+
+    with (
+        patch("rejoinder.models.training.loop.save_checkpoint", stop_after_first),
+        pytest.raises(OSError, match="is gone"),
+    ):
+        await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell_nobody)
+    (folder,) = folders
+    largest = max(folder.iterdir(), key=lambda path: path.stat().st_size)
+    if damage == "cut short":
+        largest.write_bytes(largest.read_bytes()[:100])
+    elif damage == "lost":
+        largest.unlink()
+    else:
+        (folder / MANIFEST).write_text("{")
+
+    made = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell_nobody)
+    whole = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "whole", tell_nobody)
+    assert made.adapter.id == whole.adapter.id
+
+
+def tell_nobody(share: float, *, checkpoint: str | None = None) -> None:
+    """Take progress that no test looks at."""
 
 
 async def test_an_encoder_without_weights_cannot_be_adapted(tmp_path: Path) -> None:

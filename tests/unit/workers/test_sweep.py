@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from rejoinder.errors import SettingsError
-from rejoinder.learning.queue import ADAPT, QUEUE, make_queue, send_run
+from rejoinder.learning.queue import ADAPT, CPU, make_queue, send_run
 from rejoinder.settings import DeploymentSettings
 from rejoinder.store.database import Database
 from rejoinder.store.runs import claim_run, create_run
@@ -53,7 +53,7 @@ def new_run(settings: DeploymentSettings) -> str:
 
 def sent(settings: DeploymentSettings) -> list[list[str]]:
     """The arguments of the messages in the queue."""
-    files = sorted((settings.data_dir / "broker" / "messages").glob(f"*.{QUEUE}.msg"))
+    files = sorted((settings.data_dir / "broker" / "messages").glob(f"*.{CPU}.msg"))
     messages = [json.loads(file.read_text()) for file in files]
     assert all(one["headers"]["task"] == ADAPT for one in messages)
     return [

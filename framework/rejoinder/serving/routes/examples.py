@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from rejoinder import context
 from rejoinder.errors import InvalidInputError, RedactionError
 from rejoinder.learning.holdback import held_back
-from rejoinder.learning.live import IMPORTED
+from rejoinder.learning.task_loading import IMPORTED
 from rejoinder.payloads import Example
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import Door, TheDoor

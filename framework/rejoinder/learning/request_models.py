@@ -1,0 +1,151 @@
+"""A tenant's models as one request sees them: whatever changes meanwhile, the request keeps to those that it began with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rejoinder.errors import EncoderBusyError, ModelNotReadyError
+from rejoinder.learning.direct import DirectLearner
+from rejoinder.learning.encodings import Reader, check_other, text_for, texts_of
+from rejoinder.learning.live_task import LiveTask
+from rejoinder.learning.memory import Match
+from rejoinder.models.adapters.cache import AdapterCache
+from rejoinder.models.encoding.service import EncoderService, TextEncoder
+from rejoinder.payloads import Example
+
+if TYPE_CHECKING:
+    from rejoinder.models.adapters.adapter import Adapter
+    from rejoinder.models.learner import FloatArray, Learner, Prediction
+
+
+Shadow = Callable[[str, str, "Prediction | None", Callable[[LiveTask], Awaitable["Prediction | None"]]], None]
+"""Told tenant, task and what the live version said, and how to ask another the same; see `LiveTrials.shadow`."""
+
+
+class RequestModels:
+    """A tenant's models as one request sees them; `rejoinder.context.Models` says what its methods promise."""
+
+    __slots__ = ("_adapters", "_encoder", "_shadow", "_started", "_tasks", "_tenant", "busy", "versions")
+
+    def __init__(
+        self,
+        tenant: str,
+        tasks: Mapping[str, LiveTask],
+        encoder: EncoderService,
+        adapters: AdapterCache,
+        *,
+        shadow: Shadow | None = None,
+    ) -> None:
+        self._tenant = tenant
+        self._tasks = tasks
+        self._encoder = encoder
+        self._adapters = adapters
+        self._shadow = shadow
+        self._started: dict[tuple[str, str | None], asyncio.Future[FloatArray]] = {}
+        self.busy: EncoderBusyError | None = None
+        self.versions: dict[str, str] = {}
+
+    def prefetch(self, text: str) -> None:
+        """Start to encode a text that will be asked for, beside whatever comes before that."""
+        if not self._tasks:
+            return
+        for adapter in set().union(*(live.encoded for live in self._tasks.values())):
+            if (text, adapter) not in self._started:
+                started = self._start(text, adapter)
+                started.add_done_callback(_take_note)
+                self._started[text, adapter] = started
+
+    def _start(self, text: str, adapter: str | None) -> asyncio.Future[FloatArray]:
+        if adapter is None:  # the encoder begins before the next step of this turn, not after it
+            return self._encoder.begin(text, scope=self._tenant)
+        return asyncio.get_running_loop().create_task(self._encoded(text, adapter))
+
+    async def encode(self, text: str) -> FloatArray:
+        """Return the base encoder's vector of a text."""
+        return await self._vector(text, None)
+
+    async def _vector(self, text: str, adapter: str | None) -> FloatArray:
+        started = self._started.get((text, adapter))
+        try:
+            if started is not None:
+                return await asyncio.shield(started)
+            return await self._encoded(text, adapter)
+        except EncoderBusyError as error:
+            self.busy = error
+            raise
+
+    async def _encoded(self, text: str, adapter: str | None) -> FloatArray:
+        if adapter is None:
+            return await self._encoder.encode(text, scope=self._tenant)
+        async with self._adapters.use(adapter) as loaded:
+            return await self._encoder.encode(text, scope=self._tenant, adapter=loaded)
+
+    async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
+        """Return what the tenant's model says, corrections included."""
+        live = self._tasks.get(task)
+        if live is None or live.learner is None:
+            return None
+        check_other(task, live.learner, other)
+        said = await self._say(live, text, other)
+        self.versions[task] = live.name
+        if self._shadow is not None:
+            self._shadow(self._tenant, task, said, partial(self._say, text=text, other=other))
+        return said
+
+    async def _say(self, live: LiveTask, text: str, other: str | None) -> Prediction | None:
+        if live.direct is not None:
+            return await self._say_directly(live, live.direct, text, other)
+        try:
+            vector = await self.encode(text)
+            adapted = None if live.adapter is None else await self._vector(text, live.adapter)
+            return None if live.instant is None else live.instant.predict(text, vector, adapted=adapted)
+        except ModelNotReadyError:
+            return None
+
+    async def _say_directly(self, live: LiveTask, direct: DirectLearner, text: str, other: str | None) -> Prediction:
+        asked = text_for(direct.learner, text, other)
+        said = direct.repeated(asked)
+        if said is None:
+            try:
+                async with self._adapter(live.adapter) as adapter:
+                    reader = Reader(self._encoder, self._tenant, adapter, patient=False)
+                    inputs = await reader.read(direct.learner, [asked])
+            except EncoderBusyError as error:
+                self.busy = error
+                raise
+            said = await asyncio.to_thread(direct.predict, asked, inputs)
+        return said
+
+    @asynccontextmanager
+    async def _adapter(self, key: str | None) -> AsyncIterator[Adapter | None]:
+        if key is None:
+            yield None
+            return
+        async with self._adapters.use(key) as loaded:
+            yield loaded
+
+    async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
+        """Return what a learner reads of examples."""
+        return await Reader(self._encoder, self._tenant, adapter).read(learner, texts_of(learner, examples))
+
+    async def base_encoder(self) -> TextEncoder:
+        """Return the frozen base encoder."""
+        return await self._encoder.ready()
+
+    async def recall(self, task: str, text: str) -> Match | None:
+        """Return the remembered correction that a text falls under."""
+        live = self._tasks.get(task)
+        if live is None or not len(live.memory):
+            return None
+        self.versions[task] = live.name
+        return live.memory.match(text, await self.encode(text))
+
+
+def _take_note(started: asyncio.Future[FloatArray]) -> None:
+    """Look at a failure that nobody may wait for; who does gets it all the same."""
+    if not started.cancelled():
+        started.exception()

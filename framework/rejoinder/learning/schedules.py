@@ -1,0 +1,92 @@
+"""What workers do every so often for each tenant: see whether to learn, take the steps of trials that are due, and what plugins ask for.
+
+The store says when each schedule was last kept, so that of any number of workers one keeps it, and none is forgotten over a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from rejoinder.errors import NotFoundError, RejoinderError
+from rejoinder.learning.trials import review_trials
+from rejoinder.payloads import Caller, Schedule
+from rejoinder.store.schedules import claim_schedule, kept_schedules
+
+if TYPE_CHECKING:
+    from rejoinder.application import Application
+
+LEARNING: Final = "rejoinder:learning"
+"""The schedule of the learning loop itself."""
+
+LEARNING_S: Final = 60.0
+
+_SYSTEM = Caller(id="system", role="admin")
+_Work = Callable[[], Awaitable[object]]
+
+_logger = logging.getLogger("rejoinder.learning")
+
+
+async def keep_schedules(application: Application) -> list[tuple[str, str]]:
+    """Do what is due; return tenant and schedule of what was done. What fails is tried again when it is due next."""
+    kept = []
+    for row in await application.tenants.list():
+        if row.disabled:
+            continue
+        try:
+            kept += [(row.id, name) for name in await _keep(application, row.id)]
+        except NotFoundError:  # gone or disabled meanwhile
+            continue
+        except RejoinderError as error:
+            _logger.warning("the schedules of tenant %s are not kept: %s", row.id, error)
+    return kept
+
+
+async def _keep(application: Application, tenant: str) -> list[str]:
+    database, clock = application.database, application.clock
+    profile = await application.tenants.served(tenant)
+    mine: list[tuple[str, float, _Work]] = [(LEARNING, LEARNING_S, partial(_learning, application, tenant))]
+    for plugin, schedule in application.host.schedules:
+        if plugin in profile.plugins:
+            keep = partial(_of_plugin, application, tenant, plugin, schedule)
+            mine.append((f"{plugin}:{schedule.name}", schedule.every_s, keep))
+    last = await kept_schedules(database, tenant)
+    done = []
+    for name, every_s, work in mine:
+        now = clock()
+        if name in last and now - last[name] < timedelta(seconds=every_s):
+            continue
+        if not await claim_schedule(database, tenant, name, every_s=every_s, at=now):
+            continue
+        try:
+            await work()
+        except Exception:  # other schedules must go on
+            _logger.exception("schedule %s of tenant %s failed", name, tenant)
+        done.append(name)
+    return done
+
+
+async def _learning(application: Application, tenant: str) -> None:
+    await application.triggers.look(tenant)
+    await review_trials(
+        application.database,
+        application.models.registry,
+        application.settings.gate,
+        tenant,
+        clock=application.clock,
+    )
+
+
+async def _of_plugin(application: Application, tenant: str, plugin: str, schedule: Schedule) -> None:
+    request = replace(await application.models.request_for(tenant, _SYSTEM), deadline=float("inf"))
+    context = request.context(plugin)
+    if inspect.iscoroutinefunction(schedule.run):
+        await schedule.run(context)
+    else:
+        await asyncio.to_thread(schedule.run, context)

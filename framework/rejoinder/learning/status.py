@@ -1,0 +1,49 @@
+"""Where a tenant's learning stands: how its versions serve, what runs and is tried, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rejoinder.learning.quality import service_quality
+from rejoinder.store.database import Database
+from rejoinder.store.models import list_versions
+from rejoinder.store.runs import list_runs
+from rejoinder.store.trials import list_model_decisions, list_trials
+
+_MOST_VERSIONS = 10_000
+
+
+async def learning_status(
+    database: Database, tenant: str, tasks: Sequence[str], *, now: datetime, days: float, limit: int = 5
+) -> dict[str, Any]:
+    """Return what JSON can say of it.
+
+    Args:
+        tasks: whose versions to look at.
+        days: how far back to look for what people said, > 0.
+        limit: most runs, trials and decisions, each newest first.
+    """
+    quality = await service_quality(database, tenant, tasks, now=now, days=days)
+    rows = await list_versions(database, tenant, limit=_MOST_VERSIONS)
+    names = {row.id: f"{row.task}-{row.number}" for row in rows}
+    states = {names[row.id]: row.state for row in rows}
+
+    def named(row: Any) -> dict[str, Any]:
+        return {**row.model_dump(mode="json"), "version": names.get(row.model_version_id)}
+
+    return {
+        "since": quality.since.isoformat(),
+        "conversations": quality.conversations,
+        "containment": quality.containment,
+        "versions": [
+            {"task": task, "state": states.get(one.version), **asdict(one)}
+            for task, versions in quality.versions.items()
+            for one in versions
+        ],
+        "runs": [named(row) for row in await list_runs(database, tenant, limit=limit)],
+        "trials": [named(row) for row in await list_trials(database, tenant, limit=limit)],
+        "decided": [named(row) for row in await list_model_decisions(database, tenant, limit=limit)],
+    }

@@ -1,0 +1,61 @@
+"""How well versions serve, from what people said: each figure by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rejoinder.learning.quality import of_versions
+from rejoinder.store.quality import RatedDecision
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def rated(decision: str, **changes: Any) -> RatedDecision:
+    values: dict[str, Any] = {
+        "decision_id": decision,
+        "version": "intent-1",
+        "label": "card",
+        "confidence": 0.9,
+        "kind": "thumbs",
+        "value": 1,
+        "reward": 1.0,
+        "at": NOON,
+    }
+    return RatedDecision(**{**values, **changes})
+
+
+def test_accuracy_counts_each_decision_once_by_what_was_said_last():
+    found = [rated("a"), rated("b", value=-1, reward=0.0), rated("b"), rated("c", value=-1, reward=0.0)]
+    (quality,) = of_versions({"intent-1": 10}, found)
+    assert (quality.decisions, quality.rated) == (10, 3)
+    assert quality.accuracy == pytest.approx(2 / 3)
+
+
+def test_middling_ratings_tell_nothing_of_right_and_wrong_but_count_for_contentment():
+    found = [rated("a", kind="rating", value=3, reward=0.5), rated("b", kind="rating", value=4, reward=0.75)]
+    (quality,) = of_versions({"intent-1": 2}, found)
+    assert (quality.rated, quality.accuracy, quality.csat) == (1, 1.0, 0.5)
+
+
+def test_recall_is_of_the_labels_that_were_asked_for():
+    wrong = {"kind": "corrected_intent", "value": "rate", "reward": 0.0}
+    found = [rated("a"), rated("b"), rated("c", **wrong), rated("d", label="rate")]
+    (quality,) = of_versions({"intent-1": 4}, found)
+    assert quality.recall == pytest.approx((1.0 + 0.5) / 2)
+
+
+def test_calibration_is_of_confidences_against_what_was_right():
+    found = [rated("a", confidence=1.0), rated("b", confidence=1.0, value=-1, reward=0.0)]
+    (quality,) = of_versions({"intent-1": 2}, found)
+    assert quality.ece == pytest.approx(0.5)
+
+
+def test_versions_are_apart_and_silence_is_none():
+    found = [rated("a", version="intent-10"), rated("b", version="intent-2", value=-1, reward=0.0)]
+    qualities = of_versions({"intent-2": 1, "intent-10": 1, "intent-9": 5}, found)
+    assert [one.version for one in qualities] == ["intent-2", "intent-9", "intent-10"]
+    assert [one.accuracy for one in qualities] == [0.0, None, 1.0]
+    silent = qualities[1]
+    assert (silent.rated, silent.recall, silent.csat, silent.ece) == (0, None, None, None)
