@@ -13,7 +13,8 @@ from rejoinder.learning.gate import Rules, Scored, Verdict, attempt_number, judg
 from rejoinder.payloads import Evaluation, EvaluationRequest, Example
 from rejoinder.store.examples import list_examples
 from rejoinder.store.models import add_evaluation, judged_before, live_version, set_version_state
-from rejoinder.store.trials import add_model_decision, list_model_decisions, start_trial
+from rejoinder.store.news import last_roll_back
+from rejoinder.store.trials import add_model_decision, start_trial
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
@@ -143,11 +144,11 @@ async def _act(application: Application, candidate: ModelVersion, live: ModelVer
 
 async def _pause(application: Application, candidate: ModelVersion) -> str:
     """Say for how long nothing is let through since a model was taken back; "" when it may be."""
-    hours = application.settings.gate.pause_hours
-    for decided in await list_model_decisions(application.database, candidate.tenant_id, task=candidate.task):
-        if decided.action == "rollback":
-            over = decided.at + timedelta(hours=hours)
-            if application.clock() < over:
-                return f"a model was taken back, so none is tried by itself until {over.isoformat(timespec='minutes')}"
-            return ""
-    return ""
+    pause = timedelta(hours=application.settings.gate.pause_hours)
+    since = application.clock() - pause
+    taken_back = await last_roll_back(application.database, candidate.tenant_id, candidate.task, since=since)
+    if taken_back is None:
+        return ""
+    return (
+        f"a model was taken back, so none is tried by itself until {(taken_back + pause).isoformat(timespec='minutes')}"
+    )
