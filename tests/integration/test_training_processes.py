@@ -39,7 +39,7 @@ made = train(
     Classification.of(examples),
     base=open_base(folder / "base"),
     method_settings=FullSettings(dropout=0.0),
-    settings=TrainingSettings(epochs=2, batch_size=15, device="cpu", dev_share=0.2),
+    settings=TrainingSettings(epochs=2, batch_size=15, device="cpu", dev_share=0.2, precision="float32"),
 )
 place = f"{os.environ.get('WORLD_SIZE', '1')}-{os.environ.get('RANK', '0')}"
 np.savez(folder / f"{place}.npz", **made.adapter.arrays)

@@ -336,11 +336,11 @@ class _HookChecks:
             self.skip(together, "it is not the same when called one after another")
             return
         results = await asyncio.gather(*[self._call(example) for example in examples])
-        mixed = [
-            f"example {example.label!r}"
-            for example, (value, _) in zip(examples, results, strict=True)
-            if value != values[example.label]
-        ]
+        mixed = []
+        for example, (value, _) in zip(examples, results, strict=True):
+            # It may have warmed up just then: what it gives alone now counts too.
+            if value != values[example.label] and value != (await self._call(example))[0]:
+                mixed.append(f"example {example.label!r}")
         self.add(together, mixed)
 
 

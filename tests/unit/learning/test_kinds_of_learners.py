@@ -69,6 +69,9 @@ class Context:
     def __init__(self) -> None:
         self.models = HashModels()
 
+    def report_progress(self, share: float, *, checkpoint: str | None = None) -> None:
+        """Nobody listens."""
+
 
 def pairs() -> tuple[Example, ...]:
     words = ["card", "rate", "hours", "fee", "transfer", "password"]
