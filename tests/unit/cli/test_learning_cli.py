@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from rejoinder.context import utc_now
 from rejoinder.learning.gate import Scored, judge
 from rejoinder.payloads import Decision, Evaluation, Feedback, Reward
-from rejoinder.settings import load_settings
 from rejoinder.store.database import Database
 from rejoinder.store.decisions import add_decision
 from rejoinder.store.feedback import add_feedback, set_rewards
@@ -21,21 +19,10 @@ from rejoinder.store.models import add_evaluation, add_version, set_version_stat
 from rejoinder.store.trials import add_model_decision, start_trial
 from typer.testing import Result
 
+from tests.support.deployment import in_store
+
 Run = Callable[..., Result]
 Data = Callable[..., Any]
-
-
-def in_store(work: Callable[[Database], Coroutine[Any, Any, Any]]) -> Any:
-    """Do something with the deployment's store."""
-
-    async def done() -> Any:
-        database = await Database.open(load_settings().settings.store_url, synchronous="NORMAL")
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(done())
 
 
 @pytest.fixture

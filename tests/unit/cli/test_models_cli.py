@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from rejoinder.store.models import add_evaluation, add_version, set_version_stat
 from rejoinder.store.runs import claim_run, create_run, finish_run, list_runs
 from typer.testing import Result
 
+from tests.support.deployment import in_store
 from tests.support.learners import NearestLearner
 
 Run = Callable[..., Result]
@@ -34,19 +34,6 @@ def acme(run: Run) -> str:
     """A tenant."""
     run("tenant", "create", "acme")
     return "acme"
-
-
-def in_store(work: Callable[[Database], Coroutine[Any, Any, Any]]) -> Any:
-    """Do something with the deployment's store."""
-
-    async def done() -> Any:
-        database = await Database.open(load_settings().settings.store_url, synchronous="NORMAL")
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(done())
 
 
 @pytest.fixture
