@@ -132,7 +132,7 @@ def _taught(
         pairs = [*learned, *Extractor(schema, encoder.encode).labelled(stated, names)]
         with bar("training the encoder", shown=not silent) as move:
             tuned = tune(
-                encoder, pairs, report=lambda one: move(one.step / one.total, f"step {one.step} of {one.total}")
+                encoder, pairs, schema, report=lambda one: move(one.step / one.total, f"step {one.step} of {one.total}")
             )
     extractor = Extractor(schema, encoder.encode, tuned=tuned)
     figures = dict(extractor.fit(stated, names, learned=learned))

@@ -102,6 +102,9 @@ def answered(films: Graph, ranker: PathRanker, encoder: Encoder) -> Asking:
         ("How many films did Wim Wenders direct?", "3: Paris, Texas, The American Friend and Wings of Desire"),
         ("How many films did Mel Gibson direct after 2000?", "2: Apocalypto and Hacksaw Ridge"),
         ("How many films did Mel Gibson direct after 2020?", "0"),
+        ("Who acted in films directed by Mel Gibson after 2000?", "Andrew Garfield and Rudy Youngblood"),
+        ("Which actors were in films by Wim Wenders before 1980?", "Bruno Ganz and Dennis Hopper"),
+        ("Which actors were in films by Wim Wenders after 2020?", None),
         ("Which films did Mel Gibson direct after 2020?", None),
         ("Which films did Richard Donner direct in the 80s?", "Scrooged"),
         ("What is the latest film by Mel Gibson?", "Hacksaw Ridge (2016)"),
@@ -208,6 +211,15 @@ def test_a_correction_says_which_path_was_meant(films: Graph) -> None:
     assert question_about(films, "Who is behind Apocalypto?", "film:Braveheart") is None
 
 
+def test_what_is_cited_passes_what_a_filter_kept(answered: Asking) -> None:
+    found = answered("Which actors were in films by Wim Wenders before 1980?")
+    assert found is not None
+    assert {one.names for one in found.walks} == {
+        ("Wim Wenders", "The American Friend", "Bruno Ganz"),
+        ("Wim Wenders", "The American Friend", "Dennis Hopper"),
+    }
+
+
 def test_walks_agree_with_the_graph_in_memory(films: Graph) -> None:
     snapshot = Snapshot(triples())
     assert sorted(triples_of(films.space)) == sorted(triples())
@@ -234,5 +246,7 @@ def test_what_surrounds_an_answer(films: Graph) -> None:
     assert numbers_of(space, ["film:Braveheart", "person:Mel Gibson"], "year") == {"film:Braveheart": 1995.0}
     drama = walk(space, "person:Mel Gibson", parse_path("^directed_by/has_genre"))
     assert [(one.name, one.ways) for one in drama] == [("Drama", 3), ("War", 2)]
+    war = walk(space, "person:Mel Gibson", parse_path("^directed_by/has_genre"), over={1: ["film:Braveheart"]})
+    assert [(one.name, one.ways) for one in war] == [("Drama", 1), ("War", 1)]
     found = leading_to(space, "film:Braveheart", ["person:Mel Gibson"], max_hops=2)
     assert {path_text(path) for path in found} >= {"directed_by", "starred"}

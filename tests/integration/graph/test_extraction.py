@@ -139,9 +139,13 @@ def test_nothing_is_extracted_before_anything_was_learned(encoder: Encoder) -> N
 
 
 def test_a_tuned_encoder_is_used_saved_and_loaded(encoder: Encoder, stated: list[Stated], tmp_path: Path) -> None:
-    pairs = Extractor(SCHEMA, encoder.encode).labelled(stated, NAMES)
-    tuned = tune(encoder, pairs, epochs=1)
-    assert 0 < len(tuned.seen) < len({row.phrasing for row in pairs})
+    pairs = Extractor(SCHEMA, encoder.encode).labelled(stated[:: len(FILMS)], NAMES)
+    tuned = tune(encoder, pairs, SCHEMA, epochs=1)
+    phrasings = {row.phrasing for row in pairs}
+    first, second = (phrasings - member.seen for member in tuned.members)
+    assert first
+    assert second
+    assert not first & second
     extractor = Extractor(SCHEMA, encoder.encode, tuned=tuned)
     extractor.fit(stated, NAMES)
     tuned.save(tmp_path / "encoder")
@@ -154,7 +158,10 @@ def test_a_tuned_encoder_is_used_saved_and_loaded(encoder: Encoder, stated: list
         Extractor(SCHEMA, encoder.encode).load(tmp_path / "model")
 
 
-def test_what_a_person_accepts_gets_into_the_graph(graph_space: Space, extractor: Extractor) -> None:
+def test_what_a_person_accepts_gets_into_the_graph(
+    graph_space: Space, extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extractor, "threshold", 0.5)  # a dozen phrasings say little of how sure to be
     graph = Graph(graph_space, SCHEMA)
     graph.upsert([Entity(id="movie:Heat", kind="movie", name="Heat")], source="list")
     document = Document("press.txt", "Heat was directed by Peter Newman. Heat stars Anna Newman.")
@@ -190,20 +197,11 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_no_tested_phrasing_is_learned_from(benchmark: ModuleType) -> None:
-    train, test = benchmark.phrasings("train"), benchmark.phrasings("test")
-    assert not set(train) & set(test)
-    assert len(set(train)) == len(train)
-    assert len(set(test)) == len(test)
-    for relation in (
-        "directed_by",
-        "written_by",
-        "starred_actors",
-        "release_year",
-        "in_language",
-        "has_genre",
-        "has_tags",
-    ):
-        assert sum(f"{{{relation}}}" in one for one in test) >= 12
+    files = [benchmark.phrasings(name) for name in ("train", "development", "test")]
+    every = [one for phrasings in files for one in phrasings]
+    assert len(set(every)) == len(every)
+    for relation in benchmark.SCHEMA.relations:
+        assert sum(f"{{{relation}}}" in one for one in files[-1]) >= 6
 
 
 @pytest.mark.slow
@@ -212,5 +210,5 @@ def test_films_are_read_in_phrasings_that_no_training_saw(benchmark: ModuleType)
     if not data.is_file():
         pytest.skip("REJOINDER_DATA names no folder with metaqa")
     known = benchmark.measure(data)["all known"]
-    assert known["precision"] >= 0.88
-    assert known["recall"] >= 0.68
+    assert known["precision"] >= 0.9
+    assert known["recall"] >= 0.78

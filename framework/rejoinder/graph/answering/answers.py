@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import InvalidInputError
@@ -25,6 +25,7 @@ from rejoinder.graph.answering.zero_shot import closest, phrases
 from rejoinder.graph.storable import RESERVED
 
 if TYPE_CHECKING:
+    from rejoinder.graph.answering.aggregates import Bound
     from rejoinder.graph.answering.readings import Reading
     from rejoinder.graph.graph import Graph
     from rejoinder.graph.schema import GraphSchema
@@ -146,11 +147,9 @@ def answer_from(
     for candidate in candidates[:_MOST_TRIED]:
         if candidate.score < threshold:
             break
-        answer = _answer(graph, candidate, most_named)
+        answer = _answer(graph, candidate, most_named, most_walks)
         if answer is not None:
-            ends = answer.entities[:most_walks]
-            walks = walks_to(graph.space, candidate.reading.topic.id, candidate.path, ends) if ends else {}
-            return replace(answer, walks=tuple(walks[one.id] for one in ends if one.id in walks))
+            return answer
     return None
 
 
@@ -200,22 +199,16 @@ def _taught(said: Prediction | None, at: frozenset[Step] | None, max_hops: int) 
     return {path: trust * share for path, share in paths.items()}
 
 
-def _answer(graph: Graph, candidate: Candidate, most_named: int) -> GraphAnswer | None:
+def _answer(graph: Graph, candidate: Candidate, most_named: int, most_walks: int) -> GraphAnswer | None:
     space, reading = graph.space, candidate.reading
     wanted = reading.wanted
-    found: Sequence[Found] = walk(space, reading.topic.id, candidate.path, limit=MOST_FOUND + 1)
-    if not found:
+    filtered = _filtered(graph, candidate)
+    if filtered is None:
         return None
-    more = len(found) > MOST_FOUND
-    found = found[:MOST_FOUND]
+    found, more, over = filtered
     if reading.related is not None:
         kept = related_to(space, [one.id for one in found], reading.related.id)
         found = [one for one in found if one.id in kept]
-    for bound in wanted.bounds:
-        numbers = _numbers(graph, found, bound.attribute)
-        if numbers is None:
-            return None
-        found = [one for one in found if one.id in numbers and bound.holds(numbers[one.id])]
     if not found and not wanted.count:
         return None
     shown = {one.id: one.name for one in found}
@@ -235,6 +228,8 @@ def _answer(graph: Graph, candidate: Candidate, most_named: int) -> GraphAnswer 
     if wanted.count:
         many = f"{'more than ' if more else ''}{total}"
         text = f"{many}: {text}" if names else many
+    ends = found[: min(most_named, most_walks)]
+    walks = walks_to(space, reading.topic.id, candidate.path, ends, over=over) if ends else {}
     return GraphAnswer(
         text=text,
         confidence=candidate.score,
@@ -242,7 +237,43 @@ def _answer(graph: Graph, candidate: Candidate, most_named: int) -> GraphAnswer 
         entities=tuple(found[:most_named]),
         total=total,
         more=more,
+        walks=tuple(walks[one.id] for one in ends if one.id in walks),
     )
+
+
+def _filtered(graph: Graph, candidate: Candidate) -> tuple[list[Found], bool, Mapping[int, Collection[str]]] | None:
+    """Return what is at the end of the path and fits the bounds, whether there is more, and what is passed (see `walk`).
+
+    None: nothing is there, or nothing has such a number. A bound holds for what is found, or, where that has no such number, for the last
+    entities on the way that have one: of "actors in X's films after 1990" the films.
+    """
+    start, path = candidate.reading.topic.id, candidate.path
+    found = walk(graph.space, start, path, limit=MOST_FOUND + 1)
+    at_end: list[tuple[Bound, dict[str, float]]] = []
+    over: dict[int, frozenset[str]] = {}
+    for bound in candidate.reading.wanted.bounds if found else ():
+        numbers = _numbers(graph, found, bound.attribute)
+        if numbers is not None:
+            at_end.append((bound, numbers))
+            continue
+        for place in range(len(path) - 1, 0, -1):
+            passed = walk(graph.space, start, path[:place], limit=MOST_FOUND, over=over)
+            numbers = _numbers(graph, passed, bound.attribute) if passed else None
+            if numbers is not None:
+                over[place] = frozenset(one for one, number in numbers.items() if bound.holds(number))
+                break
+        else:
+            return None
+    if over:
+        found = walk(graph.space, start, path, limit=MOST_FOUND + 1, over=over)
+    elif not found:
+        return None
+    kept = [
+        one
+        for one in found[:MOST_FOUND]
+        if all(one.id in numbers and bound.holds(numbers[one.id]) for bound, numbers in at_end)
+    ]
+    return kept, len(found) > MOST_FOUND, over
 
 
 def _numbers(graph: Graph, found: Sequence[Found], attribute: str) -> dict[str, float] | None:

@@ -15,7 +15,7 @@ from rejoinder.graph.storable import KIND_PATTERN
 from rejoinder.graph.values import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from rejoinder.graph.space import Space
     from rejoinder.graph.values import RelationPath
@@ -42,23 +42,32 @@ class Found:
     before: str = ""
 
 
-def walk(space: Space, start: str, path: RelationPath, *, limit: int = 1000) -> tuple[Found, ...]:
+def walk(
+    space: Space,
+    start: str,
+    path: RelationPath,
+    *,
+    limit: int = 1000,
+    over: Mapping[int, Collection[str]] | None = None,
+) -> tuple[Found, ...]:
     """Return the entities at the end of a path, those reached in the most ways first, then by name; the start is left out at each step.
 
     Args:
         limit: most entities, 1 to `MOST_FOUND` + 1.
+        over: the ids of the entities that may be passed after a step (1: the first); None: all.
 
     Raises:
         GraphUnavailableError, GraphQueryError: see `Space.read`.
     """
     last = len(path)
+    over = over or {}
     lines = [
-        *_steps(space, path),
+        *_steps(space, path, over),
         f"RETURN n{last}.id AS id, n{last}.kind AS kind, n{last}.name AS name, "
         f"count(DISTINCT n{last - 1}.id) AS ways, min(n{last - 1}.id) AS before",
         "ORDER BY ways DESC, name, id LIMIT $limit",
     ]
-    rows = space.read("\n".join(lines), start=start, limit=min(max(limit, 1), MOST_FOUND + 1))
+    rows = space.read("\n".join(lines), start=start, limit=min(max(limit, 1), MOST_FOUND + 1), **_kept(over))
     return tuple(Found(**dict(row)) for row in rows)
 
 
@@ -75,8 +84,20 @@ class Walk:
     sources: tuple[str, ...] = ()
 
 
-def walks_to(space: Space, start: str, path: RelationPath, ends: Sequence[Found]) -> dict[str, Walk]:
-    """Return one walk along a path to each of some entities that `walk` found, by their ids."""
+def walks_to(
+    space: Space,
+    start: str,
+    path: RelationPath,
+    ends: Sequence[Found],
+    *,
+    over: Mapping[int, Collection[str]] | None = None,
+) -> dict[str, Walk]:
+    """Return one walk along a path to each of some entities that `walk` found, by their ids.
+
+    Args:
+        over: as `walk` had it.
+    """
+    over = over or {}
     last = len(path)
     lines = [
         f"UNWIND $pairs AS pair MATCH (n{last - 1}:{space.entity} {{id: pair[0]}})",
@@ -84,11 +105,12 @@ def walks_to(space: Space, start: str, path: RelationPath, ends: Sequence[Found]
     ]
     for number in range(last - 1, 0, -1):
         before = f"n0:{space.entity} {{id: $start}}" if number == 1 else f"n{number - 1}:{space.entity}"
-        lines.append(f"MATCH {_arrow(path[number - 1], before, f'n{number}')}")
+        lines.append(f"MATCH {_arrow(path[number - 1], before, f'n{number}')}" + _passing(number, over))
     names = ", ".join(f"n{number}.name" for number in range(last + 1))
     lines.append(f"RETURN pair[1], {names}, r.sources ORDER BY {names} LIMIT {_MOST_WALKS}")
     found: dict[str, Walk] = {}
-    for row in space.read("\n".join(lines), start=start, pairs=[[one.before, one.id] for one in ends]):
+    pairs = [[one.before, one.id] for one in ends]
+    for row in space.read("\n".join(lines), start=start, pairs=pairs, **_kept(over)):
         id_, *passed, sources = row.values()
         found.setdefault(id_, Walk(names=tuple(passed), sources=tuple(sources or ())))
     return found
@@ -200,7 +222,7 @@ def _each(space: Space) -> str:
     return f"UNWIND $ids AS each MATCH (n:{space.entity} {{id: each}})"
 
 
-def _steps(space: Space, path: RelationPath) -> list[str]:
+def _steps(space: Space, path: RelationPath, over: Collection[int]) -> list[str]:
     """Return clauses that go along a path step by step, each from the different entities that the one before reached."""
     lines = [f"MATCH (n0:{space.entity} {{id: $start}})"]
     for number, step in enumerate(path, start=1):
@@ -208,8 +230,18 @@ def _steps(space: Space, path: RelationPath) -> list[str]:
             lines.append(f"WITH DISTINCT n{number - 1}")
         lines.append(
             f"MATCH {_arrow(step, f'n{number - 1}', f'n{number}:{space.entity}')} WHERE n{number}.id <> $start"
+            + _passing(number, over, "AND")
         )
     return lines
+
+
+def _passing(number: int, over: Collection[int], word: str = "WHERE") -> str:
+    """Return the condition on the entity after a step; `_kept` has its parameters."""
+    return f" {word} n{number}.id IN $over{number}" if number in over else ""
+
+
+def _kept(over: Mapping[int, Collection[str]]) -> dict[str, list[str]]:
+    return {f"over{number}": sorted(ids) for number, ids in over.items()}
 
 
 def _arrow(step: Step, before: str, after: str, name: str = "") -> str:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rejoinder.graph.extraction.names import Names
+    from rejoinder.graph.extraction.pairs import Pair
     from rejoinder.graph.extraction.tuning import Tuned
     from rejoinder.graph.schema import GraphSchema
 
 __all__ = ["Extractor", "Stated"]
 
-KIND: Final = "graph_extractor/1"
+KIND: Final = "graph_extractor/3"
 
 _BATCH: Final = 256
 _ENTITY: Final = 0.6
@@ -65,6 +66,7 @@ class Extractor:
         self.schema = schema
         self.threshold = 1.0
         self._precision = precision
+        self._encode = encode
         self._kinds = KindHead(encode)
         self._head = RelationHead(schema, encode, tuned)
 
@@ -81,15 +83,18 @@ class Extractor:
         Raises:
             InvalidInputError: no sentence states a relation of the schema.
         """
-        self._kinds.fit(names)
-        report = self._head.fit([*learned, *self.labelled(stated, names)], seed=seed, precision=self._precision)
+        rows = [*learned, *self.labelled(stated, names)]
+        self._kinds.fit(names, (word for row in rows for word in row.phrasing.split()))
+        report = self._head.fit(rows, seed=seed, precision=self._precision)
         self.threshold = report["threshold"]
         return report
 
     def labelled(self, stated: Sequence[Stated], names: Names) -> list[Labelled]:
         """Return the pairs of mentions in sentences, each with the relation that its sentence states."""
         rows = []
-        mentions = find_mentions([one.text for one in stated], names)
+        kinds = KindHead(self._encode)
+        kinds.fit(names)
+        mentions = find_mentions([one.text for one in stated], names, kinds.guess, unknown=False)
         for one, every in zip(stated, mentions, strict=True):
             triples = set(one.triples)
             for pair in pairs_of(one.text, every, self.schema):
@@ -150,19 +155,34 @@ class Extractor:
                             confidence=meant.confidence,
                             evidence=_evidence(document, sentence),
                         )
-        for (document, sentence, pair), shares in zip(rows, likely, strict=True):
-            for relation, share in shares.items():
-                confidence = share * pair.subject[1].confidence * pair.object[1].confidence
-                if confidence >= self.threshold:
-                    yield Proposal(
-                        subject=_named(sentence, *pair.subject),
-                        relation=relation,
-                        object=_named(sentence, *pair.object),
-                        confidence=confidence,
-                        evidence=_evidence(document, sentence),
-                        texts=pair.texts,
-                        relations=pair.relations,
-                    )
+        said = [
+            (row, relation, share * row[2].subject[1].confidence * row[2].object[1].confidence)
+            for row, shares in zip(rows, likely, strict=True)
+            for relation, share in shares.items()
+        ]
+        means = _surest([(row, confidence) for row, _, confidence in said])
+        for (document, sentence, pair), relation, confidence in said:
+            if confidence >= self.threshold and all(
+                means[id(mention)][1] == meant.id for mention, meant in (pair.subject, pair.object)
+            ):
+                yield Proposal(
+                    subject=_named(sentence, *pair.subject),
+                    relation=relation,
+                    object=_named(sentence, *pair.object),
+                    confidence=confidence,
+                    evidence=_evidence(document, sentence),
+                    texts=pair.texts,
+                    relations=pair.relations,
+                )
+
+
+def _surest(rows: Iterable[tuple[tuple[Document, Sentence, Pair], float]]) -> dict[int, tuple[float, str]]:
+    """What each mention (by its `id`) means: that of which a relation is surest; with the confidence of that."""
+    found: dict[int, tuple[float, str]] = {}
+    for (_, _, pair), confidence in rows:
+        for mention, meant in (pair.subject, pair.object):
+            found[id(mention)] = max(found.get(id(mention), (0.0, "")), (confidence, meant.id))
+    return found
 
 
 def _named(sentence: Sentence, mention: Mention, meant: Meant) -> Named:

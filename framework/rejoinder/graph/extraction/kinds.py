@@ -1,12 +1,15 @@
-"""What kind of thing an unknown name names, by what the graph's names of each kind look like."""
+"""What kind of thing a name names, if any, by what the graph's names of each kind and ordinary words look like."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import special
 
+from rejoinder.graph.extraction.mentions import ORDINARY
+from rejoinder.graph.names import normalised
 from rejoinder.models.heads.logistic import Logistic
 
 if TYPE_CHECKING:
@@ -20,8 +23,6 @@ __all__ = ["KindHead"]
 
 SAMPLED: Final = 400
 _RIDGE: Final = 0.1
-_LEAST: Final = 0.2
-"""Kinds that are less likely are not considered."""
 
 
 class KindHead:
@@ -31,7 +32,7 @@ class KindHead:
         encode: gives vectors of texts, (n, dim) float32.
 
     Attributes:
-        kinds: those that are told apart, sorted.
+        kinds: those that are told apart, sorted; `ORDINARY` is one where ordinary words were learned.
     """
 
     def __init__(self, encode: Callable[[Sequence[str]], Floats]) -> None:
@@ -40,9 +41,17 @@ class KindHead:
         self.kinds: tuple[str, ...] = ()
         self._head: Logistic | None = None
 
-    def fit(self, names: Names) -> None:
-        """Learn what the names of each kind look like."""
+    def fit(self, names: Names, words: Iterable[str] = ()) -> None:
+        """Learn what the names of each kind look like.
+
+        Args:
+            words: that are part of no name; some of those that are no names of the graph either are learned from.
+        """
         sample = [(kind, one.name) for kind, every in sorted(names.sample(SAMPLED).items()) for one in every]
+        if sample:
+            plain = {normalised(word) for word in words}
+            plain -= set(names.look_up(sorted(plain)))
+            sample += [(ORDINARY, word) for word in sorted(plain)[:: max(1, len(plain) // SAMPLED)]]
         self.kinds = tuple(sorted({kind for kind, _ in sample}))
         if not sample:
             return
@@ -62,14 +71,10 @@ class KindHead:
         self._head = Logistic(arrays["kind_mean"], arrays["kind_precision"]) if kinds else None
 
     def guess(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Return the likely kinds of each text with their probabilities, likeliest first; there may be none."""
+        """Return the probability of each kind for each text, likeliest first; none before `fit`."""
         if self._head is None or not texts:
             return [{} for _ in texts]
-        scores = self._head.scores(self._encode(list(texts)))
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares = powers / powers.sum(axis=1, keepdims=True)
-        found = []
-        for row in shares:
-            ranked = sorted(zip(self.kinds, map(float, row), strict=True), key=lambda pair: -pair[1])
-            found.append({kind: share for kind, share in ranked if share >= _LEAST})
-        return found
+        shares = special.softmax(self._head.scores(self._encode(list(texts))), axis=1)
+        return [
+            dict(sorted(zip(self.kinds, map(float, row), strict=True), key=lambda pair: -pair[1])) for row in shares
+        ]

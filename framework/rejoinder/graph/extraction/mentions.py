@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rejoinder.graph.extraction.names import Known, Names
 from rejoinder.graph.names import entity_id, normalised
 
-__all__ = ["Meant", "Mention", "find_mentions"]
+__all__ = ["ORDINARY", "Guess", "Meant", "Mention", "find_mentions"]
+
+Guess = Callable[[Sequence[str]], Sequence[Mapping[str, float]]]
+
+ORDINARY: Final = ""
+"""In place of a kind: words that name nothing, such as those that begin a sentence."""
+
+_ORDINARY: Final = 0.5
+"""Probability above which the first word of a sentence is no part of a name."""
+
+_LEAST: Final = 0.2
+"""Kinds that are less likely are not considered for an unknown name."""
 
 _MOST_WORDS: Final = 12
 """Longest name that is looked up, in words and signs."""
@@ -23,6 +34,8 @@ _QUOTED: Final = re.compile(r"[\"“”„«»]([^\"“”„«»]{1,80})[\"“�
 _JOINERS: Final = r"(?:of|the|a|an|in|on|at|to|for|from|with|de|da|di|du|la|le|von|van|der|den|del|el|bin|al|y)"
 _CAPITAL: Final = r"(?:[A-ZÀ-ÖØ-ÞĀ-ſ][\w'’-]*\.?|[A-Z]\.)"
 _RUN: Final = re.compile(rf"{_CAPITAL}(?:\s+(?:{_JOINERS}\s+){{0,2}}{_CAPITAL})*")
+_CAPITALISED: Final = re.compile(_CAPITAL)
+_FIRST: Final = re.compile(rf"({_CAPITAL})(?=\s)")
 _NUMBER: Final = re.compile(r"\b\d{4}(?:-\d{2}-\d{2})?\b")
 _STARTS: Final = frozenset(
     [
@@ -133,30 +146,67 @@ class Mention:
 def find_mentions(
     sentences: Sequence[str],
     names: Names,
-    guess: Callable[[Sequence[str]], Sequence[Mapping[str, float]]] | None = None,
+    guess: Guess | None = None,
+    *,
+    unknown: bool = True,
 ) -> list[list[Mention]]:
     """Return the mentions of each sentence, in order of place, none within another.
 
     Args:
-        guess: gives the probability of each kind for texts that look like names but are unknown; None: only known names are found.
+        guess: gives the probability of each kind, or of `ORDINARY`, for texts, likeliest first; None: only known names are found.
+        unknown: whether to look for names that the graph does not have, too.
     """
     grams = [list(_grams(sentence)) for sentence in sentences]
     known = names.look_up(sorted({text for every in grams for _, _, text in every}))
     small = {kind for kind, count in names.counts().items() if count <= _VOCABULARY}
     found = [_known(sentence, every, known, small) for sentence, every in zip(sentences, grams, strict=True)]
-    if guess is None:
-        return found
-    unknown = [list(_unknown(sentence, every)) for sentence, every in zip(sentences, found, strict=True)]
-    kinds = iter(
-        guess([sentence[start:end] for sentence, every in zip(sentences, unknown, strict=True) for start, end in every])
-    )
-    for sentence, mentions, every in zip(sentences, found, unknown, strict=True):
+    if guess is not None:
+        found = _ranked(found, guess)
+        if unknown:
+            _add_unknown(sentences, found, guess)
+    return found
+
+
+def _ranked(mentions: Sequence[Sequence[Mention]], guess: Guess) -> list[list[Mention]]:
+    """The same with what each may mean in order: names written just so first, then by how much it looks like a name of the kind."""
+    texts = sorted({one.text for every in mentions for one in every if len(one.meant) > 1})
+    kinds = dict(zip(texts, guess(texts), strict=True))
+
+    def ranked(one: Mention) -> Mention:
+        if len(one.meant) < 2:
+            return one
+        likely = kinds[one.text]
+        order = sorted(one.meant, key=lambda meant: (meant.name != one.text, -likely.get(meant.kind, 0.0)))
+        return replace(one, meant=tuple(order))
+
+    return [[ranked(one) for one in every] for every in mentions]
+
+
+def _add_unknown(sentences: Sequence[str], found: Sequence[list[Mention]], guess: Guess) -> None:
+    """Add what is written like a name and looks like one of some kind.
+
+    A capital says that it is a name, except for a single word that begins a sentence.
+    """
+    first = sorted({match.group(1) for match in map(_FIRST.match, sentences) if match})
+    ordinary = {word for word, kinds in zip(first, guess(first), strict=True) if kinds.get(ORDINARY, 0.0) > _ORDINARY}
+    places = [list(_unknown(sentence, every, ordinary)) for sentence, every in zip(sentences, found, strict=True)]
+    texts = [sentence[start:end] for sentence, every in zip(sentences, places, strict=True) for start, end in every]
+    kinds = iter(guess(texts))
+    for sentence, mentions, every in zip(sentences, found, places, strict=True):
         for start, end in every:
             text = sentence[start:end]
-            meant = tuple(Meant(entity_id(kind, text), kind, text, False, share) for kind, share in next(kinds).items())
-            mentions.append(Mention(start, end, text, meant))
+            likely = next(kinds)
+            named = 1.0 if start > 0 or " " in text else 1.0 - likely.get(ORDINARY, 0.0)
+            of_kinds = {kind: share for kind, share in likely.items() if kind != ORDINARY}
+            scale = named / max(sum(of_kinds.values()), 1e-9)
+            meant = tuple(
+                Meant(entity_id(kind, text), kind, text, False, min(1.0, share * scale))
+                for kind, share in of_kinds.items()
+                if share * scale >= _LEAST
+            )
+            if meant:
+                mentions.append(Mention(start, end, text, meant))
         mentions.sort(key=lambda one: one.start)
-    return found
 
 
 def _grams(sentence: str) -> Iterable[tuple[int, int, str]]:
@@ -194,29 +244,29 @@ def _capitals(text: str) -> int:
     return sum(word[0].isupper() for word in text.split())
 
 
-def _unknown(sentence: str, known: Sequence[Mention]) -> Iterable[tuple[int, int]]:
+def _unknown(sentence: str, known: Sequence[Mention], ordinary: Set[str]) -> Iterable[tuple[int, int]]:
     """Places outside of known mentions that look like names."""
     taken = [(one.start, one.end) for one in known]
     for pattern, group in ((_QUOTED, 1), (_RUN, 0), (_NUMBER, 0)):
         for match in pattern.finditer(sentence):
             start, end = match.span(group)
             if group == 0 and pattern is _RUN:
-                start, end = _trimmed(sentence, start, end)
+                start, end = _trimmed(sentence, start, end, ordinary)
             if start < end and not any(start < other_end and other < end for other, other_end in taken):
                 taken.append((start, end))
                 yield start, end
 
 
-def _trimmed(sentence: str, start: int, end: int) -> tuple[int, int]:
+def _trimmed(sentence: str, start: int, end: int, ordinary: Set[str]) -> tuple[int, int]:
     """A run of capitals without what only begins the sentence, a possessive or a full stop."""
     text = sentence[start:end]
     first, _, rest = text.partition(" ")
-    if (
-        start == 0
-        and first.casefold().rstrip(".,") in _STARTS
-        and not (first.casefold() in _ARTICLES and rest[:1].isupper())
+    if start == 0 and (
+        first in ordinary
+        or (first.casefold().rstrip(".,") in _STARTS and not (first.casefold() in _ARTICLES and rest[:1].isupper()))
     ):
-        start += len(first) + len(rest) - len(rest.lstrip()) + bool(rest)
+        capital = _CAPITALISED.search(sentence, len(first), end)
+        start = capital.start() if capital else end
         text = sentence[start:end]
     for ending in ("'s", "’s", "'", "’"):
         if text.endswith(ending):

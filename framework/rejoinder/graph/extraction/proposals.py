@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
 from rejoinder.errors import InvalidInputError
+from rejoinder.graph.extraction.pairs import Texts
 from rejoinder.graph.extraction.relations import NONE, Labelled
 from rejoinder.graph.values import Entity, Relation
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = ["Accepted", "Evidence", "Named", "Proposal", "accept", "labelled", "read_proposals", "write_proposals"]
+
+_TEXTS: Final = len(get_args(Texts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ class Proposal:
     object: Named | None = None
     confidence: float
     evidence: Evidence
-    texts: tuple[str, str, str] | None = None
+    texts: Texts | None = None
     relations: tuple[str, ...] = ()
     accept: bool | None = None
 
@@ -175,4 +178,8 @@ def _read(line: str, place: str) -> Proposal:
         raise InvalidInputError(f"{place} is no proposal: {type(error).__name__}: {error}") from error
     if proposal.accept not in (True, False, None):
         raise InvalidInputError(f"{place}: accept is {proposal.accept!r}, expected true, false or null")
+    if proposal.texts is not None and len(proposal.texts) != _TEXTS:
+        raise InvalidInputError(
+            f"{place} has {len(proposal.texts)} texts, expected {_TEXTS}: another version proposed it; extract the document anew"
+        )
     return proposal

@@ -1,27 +1,30 @@
 """The head that says which relation a sentence states between two of its mentions, if any.
 
-A kernel ridge machine on encoder vectors of three texts (see `pairs`): closed form, so that what a person accepts or rejects is learned at
+A kernel ridge machine on encoder vectors of five texts (see `pairs`): closed form, so that what a person accepts or rejects is learned at
 once. What the schema calls its relations are its first examples, so that it finds something before anybody has decided anything.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rejoinder.errors import InvalidInputError
 from rejoinder.graph.extraction.pairs import Spoken
+from rejoinder.graph.extraction.threshold import choose_threshold
 from rejoinder.models.heads import ridge
 from rejoinder.models.heads.logistic import Platt, folds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rejoinder.graph.extraction.tuning import Tuned
+    from rejoinder.graph.extraction.pairs import Texts
+    from rejoinder.graph.extraction.tuning import Member, Tuned
     from rejoinder.graph.schema import GraphSchema
 
     Floats = NDArray[np.float32]
@@ -32,19 +35,14 @@ __all__ = ["NONE", "Labelled", "RelationHead"]
 NONE: Final = ""
 """The label of a pair between which a sentence states no relation."""
 
-MAX_ROWS: Final = 4000
+MAX_ROWS: Final = 6000
 """Most different pairs that are learned from; of more the last ones."""
 
-_TEXTS: Final = 3
-_WIDTH: Final = 2.0
-_RIDGE: Final = 0.05
+_WIDTH: Final = 4.0
+_RIDGE: Final = 0.1
 _FOLDS: Final = 8
 _REPEATS: Final = 3
 """Divisions into folds; one alone moves the threshold by 0.05."""
-_FEWEST: Final = 20.0
-"""Least weight of held-out pairs above a threshold that says anything of its precision."""
-_UNSURE: Final = 0.5
-"""Threshold where there are too few examples to learn one."""
 _UNRELATED: Final = ("{0} and {1}.", "{1} likes {0}.", "{1} is not mentioned in {0}.", "{0} was seen near {1}.")
 
 
@@ -58,7 +56,7 @@ class Labelled:
         phrasing: the same for all pairs of one sentence, and of sentences that differ in names only.
     """
 
-    texts: tuple[str, str, str]
+    texts: Texts
     relations: tuple[str, ...]
     label: str
     phrasing: str
@@ -69,21 +67,30 @@ class Labelled:
         return marked(self.texts)
 
 
-def marked(texts: tuple[str, str, str]) -> str:
+def marked(texts: Texts) -> str:
     """Return what a tuned encoder reads of a pair's texts: the sentence, and its part between the two names."""
     return f"{texts[0]} | {texts[2]}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """Vectors (n, texts, dim) of the examples, their weights (n, columns) in the sum, and each column's mean."""
+    """A machine for each tuned encoder, or one for the encoder as it is; what they say is averaged.
+
+    Attributes:
+        points, own: vectors of the examples, as of `RelationHead._points` and `_own`.
+        weights: (machines, n, columns) of the examples in the sum.
+        mean: of each column.
+    """
 
     points: Floats
+    own: Floats
     weights: Floats
     mean: Floats
 
-    def scores(self, points: Floats) -> Floats:
-        found: Floats = _kernel(points, self.points) @ self.weights + self.mean
+    def scores(self, points: Floats, own: Floats) -> Floats:
+        kernels = _kernels(points, own, self.points, self.own)
+        said = [kernel @ weights for kernel, weights in zip(kernels, self.weights, strict=True)]
+        found: Floats = np.mean(said, axis=0) + self.mean
         return found
 
 
@@ -93,7 +100,7 @@ class RelationHead:
     Args:
         schema: names the relations and their titles.
         encode: gives vectors of texts, (n, dim) float32, L2-normalised.
-        tuned: an encoder that learned of relations before; it is heard as much as the frozen one.
+        tuned: encoders that learned of relations before.
 
     Attributes:
         columns: the relations, sorted, and NONE.
@@ -114,44 +121,46 @@ class RelationHead:
         Args:
             precision: wanted share of right ones among what is proposed, in (0, 1).
         Returns:
-            `threshold`: probability from which proposals were that precise on examples held out, all of a phrasing together;
-            `recall` and `precision` there; `pairs`: how many different ones there were.
+            `threshold`: probability from which proposals were that precise on examples held out, all of a phrasing together, with a
+            margin for how much phrasings differ; `recall` and `precision` there; `pairs`: how many different ones there were.
         """
         counted = Counter(pairs)
         rows = [*_titles(self._schema), *list(counted)[-MAX_ROWS:]]
-        points = self._points([row.texts for row in rows])
+        texts = [row.texts for row in rows]
+        points, own = self._points(texts), self._own(texts)
         truth = np.array([self.columns.index(row.label) for row in rows])
         targets = np.eye(len(self.columns), dtype=np.float32)[truth]
         importance = np.sqrt(np.array([counted[row] or 1 for row in rows], dtype=np.float32))
         allowed = self._allowed([row.relations for row in rows])
         mean = np.average(targets, axis=0, weights=importance).astype(np.float32)
-        lower = ridge.factor(_kernel(points, points).astype(np.float32), (_RIDGE / importance).astype(np.float32))
-        weights = ridge.solve(lower, targets - mean)
-        self._machine = _Machine(points, weights, mean)
-        inverted = ridge.inverse(lower)
-        held_out = []
-        for repeat in range(_REPEATS):
-            parts = _parts(rows, seed + repeat)
-            scores = np.zeros_like(targets)
-            for part in np.unique(parts):
-                block = np.flatnonzero(parts == part)
-                scores[block] = ridge.leave_block_out(inverted, weights, targets - mean, block) + mean
-            held_out.append(_margins(scores, allowed))
+        parts = [_parts(rows, seed + repeat) for repeat in range(_REPEATS)]
+        every, held_out = [], []
+        for kernel in _kernels(points, own, points, own):
+            lower = ridge.factor(kernel, (_RIDGE / importance).astype(np.float32))
+            weights = ridge.solve(lower, targets - mean)
+            every.append(weights)
+            inverted = ridge.inverse(lower)
+            for part_of in parts:
+                scores = np.zeros_like(targets)
+                for part in np.unique(part_of):
+                    block = np.flatnonzero(part_of == part)
+                    scores[block] = ridge.leave_block_out(inverted, weights, targets - mean, block) + mean
+                held_out.append(_margins(scores, allowed))
+        self._machine = _Machine(points, own, np.ascontiguousarray(np.stack(every)), mean)
         margins = np.concatenate(held_out)
-        right = np.tile(targets[:, :-1] > 0, (_REPEATS, 1))
-        asked = np.isfinite(margins) & np.tile(self._is_apart(rows), _REPEATS)[:, None]
+        right = np.tile(targets[:, :-1] > 0, (len(held_out), 1))
+        asked = np.isfinite(margins) & np.repeat(self._apart(rows), _REPEATS, axis=0).reshape(-1, 1)
         together = Platt.fitted(margins[asked], right[asked])
         self._platts = tuple(
             Platt.fitted(margins[rows_, column], right[rows_, column], prior=together)
             for column, rows_ in enumerate(asked.T)
         )
         likely = self._likely(margins)[asked]
-        weight = np.broadcast_to(np.tile(importance, _REPEATS)[:, None], margins.shape)[asked]
-        return {"pairs": float(len(rows)), **_threshold(likely, right[asked], weight, precision)}
+        weight = np.broadcast_to(np.tile(importance, len(held_out))[:, None], margins.shape)[asked]
+        phrasing = np.broadcast_to(np.tile(_numbers(rows), len(held_out))[:, None], margins.shape)[asked]
+        return {"pairs": float(len(rows)), **choose_threshold(likely, right[asked], weight, phrasing, precision)}
 
-    def probabilities(
-        self, texts: Sequence[tuple[str, str, str]], relations: Sequence[tuple[str, ...]]
-    ) -> list[dict[str, float]]:
+    def probabilities(self, texts: Sequence[Texts], relations: Sequence[tuple[str, ...]]) -> list[dict[str, float]]:
         """Return for each pair the probability of each relation that is allowed.
 
         Raises:
@@ -160,7 +169,7 @@ class RelationHead:
         machine = self._learned()
         if not texts:
             return []
-        margins = _margins(machine.scores(self._points(texts)), self._allowed(relations))
+        margins = _margins(machine.scores(self._points(texts), self._own(texts)), self._allowed(relations))
         return [
             {name: float(share) for name, share in zip(self.columns, row, strict=False) if name in names}
             for row, names in zip(self._likely(margins), relations, strict=True)
@@ -175,6 +184,7 @@ class RelationHead:
         machine = self._learned()
         return {
             "points": machine.points,
+            "own": machine.own,
             "weights": machine.weights,
             "mean": machine.mean,
             "platts": np.array(self._platts, dtype=np.float64),
@@ -186,7 +196,7 @@ class RelationHead:
         Raises:
             InvalidInputError: it was learned for other relations, or with a tuned encoder where there is none now, or the reverse.
         """
-        if (arrays["points"].shape[1] > _TEXTS) != (self._tuned is not None):
+        if len(arrays["own"]) != len(self._members()):
             raise InvalidInputError(
                 "this extraction was learned with another encoder: load it with the one that `tune` made, or fit it anew"
             )
@@ -195,7 +205,7 @@ class RelationHead:
                 f"this extraction was learned for the relations {', '.join(columns[:-1])}; the schema has "
                 f"{', '.join(self.columns[:-1])}: fit it anew"
             )
-        self._machine = _Machine(arrays["points"], arrays["weights"], arrays["mean"])
+        self._machine = _Machine(arrays["points"], arrays["own"], arrays["weights"], arrays["mean"])
         self._platts = tuple(Platt(float(slope), float(offset)) for slope, offset in arrays["platts"])
 
     def _learned(self) -> _Machine:
@@ -210,17 +220,24 @@ class RelationHead:
         )
         return found
 
-    def _is_apart(self, rows: Sequence[Labelled]) -> NDArray[np.bool_]:
-        """Which rows say how sure to be: those of phrasings that nothing was tuned on."""
-        return np.array([self._tuned is None or row.phrasing not in self._tuned.seen for row in rows])
+    def _members(self) -> tuple[Member, ...]:
+        return () if self._tuned is None else self._tuned.members
 
-    def _points(self, texts: Sequence[tuple[str, str, str]]) -> Floats:
-        """Vectors (n, 3, dim), or (n, 6, dim) with those of the tuned encoder, three times the same."""
-        points = _encoded(self._encode, texts)
+    def _apart(self, rows: Sequence[Labelled]) -> NDArray[np.bool_]:
+        """Which rows (machines, n) say how sure to be: those of phrasings that the machine's encoder was not trained on."""
+        seen = [member.seen for member in self._members()] or [frozenset[str]()]
+        return np.array([[row.phrasing not in every for row in rows] for every in seen])
+
+    def _points(self, texts: Sequence[Texts]) -> Floats:
+        """Vectors (n, 5, dim) of the encoder as it is."""
+        return _encoded(self._encode, texts)
+
+    def _own(self, texts: Sequence[Texts]) -> Floats:
+        """Vectors (members, n, 1, dim) of the encoders that were tuned."""
         if self._tuned is None:
-            return points
-        own = _encoded(self._tuned.encode, [(marked(every),) for every in texts])
-        return np.concatenate([points, own, own, own], axis=1)
+            return np.zeros((0, len(texts), 1, 0), dtype=np.float32)
+        read = [(marked(every),) for every in texts]
+        return np.stack([_encoded(partial(self._tuned.encode, one), read) for one in self._tuned.members])
 
     def _allowed(self, relations: Sequence[tuple[str, ...]]) -> NDArray[np.bool_]:
         return np.array([[name == NONE or name in names for name in self.columns] for names in relations])
@@ -247,14 +264,23 @@ def _titles(schema: GraphSchema) -> list[Labelled]:
         allowed = tuple(
             other for other, two in schema.relations.items() if two.domain == one.domain and two.range == one.range
         )
-        found += [Labelled((text, text, text), allowed, label, text) for text, label in said.items()]
+        found += [Labelled((text,) * 5, allowed, label, text) for text, label in said.items()]
     return list(dict.fromkeys(found))
+
+
+def _kernels(points: Floats, own: Floats, other_points: Floats, other_own: Floats) -> Iterable[Floats]:
+    """The kernel of each machine: a tuned encoder is heard as much as the one as it is."""
+    shared = _kernel(points, other_points)
+    if not len(own):
+        yield shared
+    for left, right in zip(own, other_own, strict=True):
+        yield np.float32(0.5) * (shared + _kernel(left, right))
 
 
 def _kernel(left: Floats, right: Floats) -> Floats:
     """Mean over the texts of a Gaussian kernel."""
     cosines = np.einsum("ipd,jpd->pij", left, right, optimize=True)
-    found: Floats = np.exp(_WIDTH * (cosines - 1)).mean(axis=0)
+    found: Floats = np.exp(_WIDTH * (cosines - 1)).mean(axis=0).astype(np.float32)
     return found
 
 
@@ -269,21 +295,13 @@ def _margins(scores: Floats, allowed: NDArray[np.bool_]) -> Floats:
 
 def _parts(rows: Sequence[Labelled], seed: int) -> NDArray[np.intp]:
     """The part in which each row is held out: all pairs of a phrasing in the same."""
+    numbers = _numbers(rows)
+    count = int(numbers.max()) + 1
+    part_of = folds(count, min(_FOLDS, count), seed)
+    return np.asarray(part_of)[numbers]
+
+
+def _numbers(rows: Sequence[Labelled]) -> NDArray[np.intp]:
+    """The same number for all pairs of a phrasing, from 0 on."""
     numbers = {text: number for number, text in enumerate(dict.fromkeys(row.phrasing for row in rows))}
-    part_of = folds(len(numbers), min(_FOLDS, len(numbers)), seed)
-    return np.array([part_of[numbers[row.phrasing]] for row in rows])
-
-
-def _threshold(likely: Floats, right: NDArray[np.bool_], weight: Floats, precision: float) -> dict[str, float]:
-    """The lowest probability above which enough is right, with what it gives."""
-    order = np.argsort(-likely, kind="stable")
-    hits, said = np.cumsum(weight[order] * right[order]), np.cumsum(weight[order])
-    good = np.flatnonzero((hits >= precision * said) & (said >= _FEWEST))
-    if not len(good):
-        return {"threshold": _UNSURE, "precision": 0.0, "recall": 0.0}
-    last = good[-1]
-    return {
-        "threshold": float(likely[order][last]),
-        "precision": float(hits[last] / said[last]),
-        "recall": float(hits[last] / (weight * right).sum()),
-    }
+    return np.array([numbers[row.phrasing] for row in rows], dtype=np.intp)

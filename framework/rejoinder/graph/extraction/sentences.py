@@ -40,7 +40,7 @@ def sentences_of(text: str) -> list[Sentence]:
     begin = 0
     for match in [*_END.finditer(text), None]:
         end = len(text) if match is None else match.end()
-        if match is not None and match.group().startswith(".") and _is_abbreviation(text, begin, match.start() + 1):
+        if match is not None and _goes_on(text, begin, match):
             continue
         part = text[begin:end]
         stripped = part.strip()
@@ -50,6 +50,11 @@ def sentences_of(text: str) -> list[Sentence]:
     return found
 
 
-def _is_abbreviation(text: str, begin: int, end: int) -> bool:
-    after = text[end:].lstrip()
-    return bool(after) and (after[0].islower() or _ABBREVIATION.search(text[begin:end]) is not None)
+def _goes_on(text: str, begin: int, mark: re.Match[str]) -> bool:
+    """Whether a mark ends no sentence: a small letter follows, as after a name that has the mark, or it ends an abbreviation."""
+    after = text[mark.end() :].lstrip()
+    if not after or mark.group()[0] not in ".!?…":
+        return False
+    return after[0].islower() or (
+        mark.group()[0] == "." and _ABBREVIATION.search(text[begin : mark.start() + 1]) is not None
+    )
