@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOMAINS := $(patsubst %/pyproject.toml,%,$(wildcard domains/*/pyproject.toml))
 PYTEST := $(BIN)/python -m pytest
+# How many test files run at the same time; each process starts the services that its tests need.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast check format serve bench docs clean
@@ -24,7 +26,7 @@ demo: $(STAMP) ## Run the main job on real data: before and after 200 correction
 	$(BIN)/rejoinder demo
 
 test: $(STAMP) ## Run all tests, those with real services included where their programs are installed
-	$(PYTEST)
+	$(PYTEST) --numprocesses $(JOBS) --dist loadfile
 
 test-fast: $(STAMP) ## Run the tests that take a moment
 	$(PYTEST) -m "not slow and not service"

@@ -17,8 +17,10 @@ from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
 from rejoinder.learning.triggers import Triggers
 from rejoinder.learning.versions import open_registry
+from rejoinder.metrics import Metrics
 from rejoinder.models.encoding.encoder import load_encoder
 from rejoinder.models.encoding.service import EncoderService
+from rejoinder.privacy.erasure import Eraser
 from rejoinder.privacy.sensitive_slots import SensitiveSlots
 from rejoinder.settings import DeploymentSettings, LoadedSettings
 from rejoinder.store.database import Database
@@ -33,6 +35,8 @@ class Application:
         models: every tenant's live models, loaded when first asked for.
         feedback: takes feedback, and learns from it before it is acknowledged.
         triggers: start adaptation runs.
+        eraser: erases what is stored of users, and what models learned of it.
+        metrics: what this process tells Prometheus.
     """
 
     settings: DeploymentSettings
@@ -44,6 +48,8 @@ class Application:
     conversations: Conversations
     feedback: FeedbackDesk
     triggers: Triggers
+    eraser: Eraser
+    metrics: Metrics
     clock: Clock = utc_now
 
     @classmethod
@@ -58,7 +64,13 @@ class Application:
         """
         settings = loaded.settings
         host = load_host(settings)
-        deployment = Deployment(domains=host.domains, data_dir=str(settings.data_dir), tasks=host.tasks, clock=clock)
+        deployment = Deployment(
+            domains=host.domains,
+            data_dir=str(settings.data_dir),
+            tasks=host.tasks,
+            clock=clock,
+            api_hosts=settings.security.api_hosts,
+        )
         encoder = EncoderService(
             partial(load_encoder, settings.encoder.name, threads=settings.encoder.threads, **settings.encoder.loading),
             max_batch=settings.encoder.max_batch,
@@ -70,12 +82,14 @@ class Application:
             await database.migrate()
             tenants = Tenants(database, host, loaded, clock=clock)
             graphs = TenantGraphs(settings, host, encoder)
+            registry = open_registry(database, settings)
+            metrics = Metrics(host, encoder)
             models = LiveModels(
                 database,
                 host,
                 encoder,
                 tenants,
-                registry=open_registry(database, settings),
+                registry=registry,
                 gate=settings.gate,
                 seed=settings.learning.seed,
                 hold_back_every=settings.learning.hold_back_every,
@@ -100,11 +114,23 @@ class Application:
                         max_text_chars=settings.server.max_text_chars, turn_deadline_s=settings.server.turn_deadline_s
                     ),
                     clock=clock,
+                    on_turn=metrics.turn,
                 ),
-                feedback=FeedbackDesk(database, host, models, triggers=triggers, clock=clock),
+                feedback=FeedbackDesk(
+                    database,
+                    host,
+                    models,
+                    triggers=triggers,
+                    settings=settings.learning,
+                    clock=clock,
+                    on_feedback=metrics.feedback,
+                ),
                 triggers=triggers,
+                eraser=Eraser(database, host, tenants, registry, settings, models=models, clock=clock),
+                metrics=metrics,
                 clock=clock,
             )
+            models.on_erasure.append(app.conversations.forget)
             await host.start(deployment)
             try:
                 yield app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +15,7 @@ from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
     from rejoinder.graph.tenant_graph import TenantGraph
+    from rejoinder.learning.experience import Outcomes
     from rejoinder.learning.memory import Match
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.encoding.service import TextEncoder
@@ -75,6 +76,12 @@ class Models(Protocol):
             ModelError: the encoder cannot give what the learner reads, or the adapter does not fit it.
         """
 
+    async def outcomes(self, text: str, candidates: Collection[str]) -> Mapping[str, Outcomes]:
+        """Return how often candidates (ids of answers) were welcome, and how often not, when they were put first for such texts.
+
+        Those of which nobody said anything may be left out.
+        """
+
     async def base_encoder(self) -> TextEncoder:
         """Return the frozen base encoder itself, to train an adapter on a worker; a turn uses `encode`, which does not block."""
 
@@ -107,6 +114,10 @@ class NoModels:
     async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
         """Refuse as `encode`."""
         return await self.encode("")
+
+    async def outcomes(self, text: str, candidates: Collection[str]) -> Mapping[str, Outcomes]:
+        """Return nothing: nobody said anything."""
+        return {}
 
     async def base_encoder(self) -> TextEncoder:
         """Refuse as `encode`."""
@@ -216,9 +227,14 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What `start` and `stop` are given: the installed domains and tasks, and the folder for this deployment's files."""
+    """What `start` and `stop` are given: the installed domains and tasks, and the folder for this deployment's files.
+
+    Attributes:
+        api_hosts: the setting `security.api_hosts`: what plugins may call for tenants.
+    """
 
     domains: tuple[Domain, ...]
     data_dir: str
     tasks: Mapping[str, Task] = field(default_factory=dict)
     clock: Clock = utc_now
+    api_hosts: tuple[str, ...] = ()

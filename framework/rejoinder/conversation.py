@@ -30,10 +30,12 @@ from rejoinder.payloads import (
     ConversationState,
     Decision,
     Effect,
+    EffectResult,
     Message,
     Mode,
     Question,
     Reply,
+    Slot,
     Understanding,
     payload,
 )
@@ -45,7 +47,7 @@ from rejoinder.store.decisions import decisions_of_turn
 from rejoinder.store.ids import new_id
 from rejoinder.store.recent import RecentConversations
 from rejoinder.store.turns import LoadedConversation, NewTurn, find_turn_by_key, load_conversation, record_turn
-from rejoinder.trace import FAILURES
+from rejoinder.trace import FAILURES, Trace
 from rejoinder.wire import from_json
 
 _T = TypeVar("_T")
@@ -54,6 +56,8 @@ RequestFactory = Callable[..., Awaitable[Request]]
 Speaker = Literal["bot", "agent", "none"]
 
 APOLOGY = "Sorry, something went wrong on our side. Please try again in a moment, or ask to talk to a person."
+_MOST_DECISIONS = 10
+"""Times that one turn may decide, where actions want to go on after their effects (`Action.again`)."""
 _ATTEMPTS = 20
 """Of processes that answer in one conversation at once, one gets through each time: the others try again."""
 
@@ -67,7 +71,7 @@ class Turn:
     Attributes:
         number: 1 for the conversation's first turn.
         answered: whether an answer was found.
-        label: the intent that was answered, or the likeliest reading where nothing was.
+        label: the intent that was answered (None: the answer is none of an intent), or the likeliest reading where nothing was.
         speaker: who answered; "none" while the customer waits for a person.
     """
 
@@ -100,6 +104,7 @@ class Conversations:
 
     Args:
         request_for: makes the request of a tenant: `await request_for(tenant, caller, session_id=..., history=..., deadline=...)`.
+        on_turn: told of each turn once it is recorded: tenant, action, trace, and the milliseconds that it took.
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class Conversations:
         *,
         limits: Limits | None = None,
         clock: Clock = utc_now,
+        on_turn: Callable[[str, str, Trace, float], None] | None = None,
     ) -> None:
         self._database = database
         self._host = host
@@ -118,6 +124,7 @@ class Conversations:
         self._sensitive_slots = sensitive_slots
         self._limits = limits or Limits()
         self._clock = clock
+        self._on_turn = on_turn
         self._locks = KeyedLocks()
         self._recent = RecentConversations(database, history=self._limits.history)
 
@@ -231,6 +238,10 @@ class Conversations:
         async with self._locks.hold((tenant, conversation_id)):
             await _until_through(attempt, conversation_id)
 
+    def forget(self, tenant: str) -> None:
+        """Drop what is kept in memory of a tenant's conversations; the next turns read them again."""
+        self._recent.drop(tenant)
+
     def _check_text(self, text: str) -> None:
         if not text.strip():
             raise InvalidInputError("the message is empty: send at least one character that is not white space")
@@ -285,7 +296,15 @@ class Conversations:
         if decision is not None:
             turn = replace(turn, decision_id=decision.id)
         state = await self._sensitive_slots.hide(before, work.state, request)
-        retold = await self._sensitive_slots.retold(turn.reply, work.state, state, request)
+        told = (*before.slots.values(), *work.told)
+        secrets = await self._sensitive_slots.secrets(told, work.state, state, request)
+        retold = turn.reply
+        if secrets or state != work.state:
+            retold = await self._sensitive_slots.retold(turn.reply, secrets, request)
+        if secrets:
+            turn = replace(turn, text=self._sensitive_slots.heard(turn.text, secrets))
+            if decision is not None:
+                decision = replace(decision, input=self._sensitive_slots.heard(decision.input, secrets))
         key = (idempotency_key, text_hash)
         await self._record(_Done(tenant, loaded, state, turn, decision, request, message_id, key, retold))
         yield turn
@@ -321,6 +340,8 @@ class Conversations:
         except ConflictError as error:
             raise _OvertakenError(str(error)) from error
         self._recent.keep(done.tenant, done.loaded, new, state)
+        if self._on_turn is not None:
+            self._on_turn(done.tenant, turn.action, trace, (time.perf_counter() - trace.started) * 1e3)
 
     async def _redacted(self, calls: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
         """Return a trace as it may be stored: the error of a plugin may repeat what was typed."""
@@ -393,24 +414,36 @@ class _Work:
         self.action = Action(kind="silent", state=state)
         self.answers: tuple[Answer, ...] = ()
         self.reply = Reply(parts=())
+        self.told: list[Slot] = []
+        """The slots that decisions filled, also those that are empty again."""
 
     async def run(self) -> AsyncIterator[str]:
         """Go from message to reply, yielding the parts of a reply that comes in parts."""
         host, request = self.host, self.request
         self.understanding = await host.understand_intent(self.message, self.state, request)
         self._refuse_when_busy()
-        action = await host.decide_action(self.message, self.understanding, self.state, request)
-        self._refuse_when_busy()
-        self.action = action or Action(kind="ask", state=self.state, text=APOLOGY, reason="no plugin decided")
-        self.state = replace(self.action.state, effects=())
-        if self.action.effects:
-            results = [await host.run_effect(self._keyed(*item), request) for item in enumerate(self.action.effects)]
+        await self._decide()
+        results: list[EffectResult] = []
+        said: list[str] = []
+        for decisions in range(1, _MOST_DECISIONS + 1):
+            for effect in self.action.effects:
+                results.append(await host.run_effect(self._keyed(len(results), effect), request))
+                self.state = replace(self.state, effects=tuple(results))
+            if not self.action.again or decisions == _MOST_DECISIONS:
+                break
+            said += [self.action.text] if self.action.text else []
+            await self._decide()
             self.state = replace(self.state, effects=tuple(results))
+        if said:
+            self.action = replace(self.action, text="\n".join((*said, self.action.text or "")).strip())
         if self.action.kind == "answer" and self.action.query is not None:
-            found = await host.retrieve_answers(self.action.query, request)
+            query = self.action.query
+            if results or self.state.flows:  # what changes the world is never left to chance
+                query = replace(query, explore=False)
+            found = await host.retrieve_answers(query, request)
             self._refuse_when_busy()
-            self.answers = await host.rank_answers(self.action.query, found, request)
-            self._note_whether_answered(self.action.query.text)
+            self.answers = await host.rank_answers(query, found, request)
+            self._note_whether_answered(query.text)
         composed = await host.compose_reply(self.action, self.answers, self.state, request)
         if composed is None:
             self.reply = Reply(parts=(self.action.text or APOLOGY,))
@@ -424,10 +457,17 @@ class _Work:
             citations = tuple(citation for answer in self.answers[:1] for citation in answer.citations)
             self.reply = Reply(parts=tuple(parts) or (APOLOGY,), citations=citations)
 
+    async def _decide(self) -> None:
+        action = await self.host.decide_action(self.message, self.understanding, self.state, self.request)
+        self._refuse_when_busy()
+        self.action = action or Action(kind="ask", state=self.state, text=APOLOGY, reason="no plugin decided")
+        self.state = replace(self.action.state, effects=())
+        self.told += [*self.state.slots.values(), *self.action.forgotten]
+
     def turn(self, conversation_id: str, number: int) -> Turn:
         """Return the turn, not recorded yet."""
         top = self.understanding.readings[0] if self.understanding.readings else None
-        label = next((answer.intent for answer in self.answers[:1] if answer.intent), top.intent if top else None)
+        label = self.answers[0].intent if self.answers else (top.intent if top else None)
         confidence = next((one.confidence for one in self.understanding.readings if one.intent == label), None)
         return Turn(
             id=new_id("turn"),
@@ -447,7 +487,10 @@ class _Work:
     def decision(self, turn: Turn, caller: Caller) -> Decision:
         """Return what was put before the person, for feedback to name."""
         if self.answers:
-            candidates = [Candidate(id=one.id, score=one.score, label=one.intent) for one in self.answers]
+            candidates = [
+                Candidate(id=one.id, score=one.score, label=one.intent, propensity=one.propensity)
+                for one in self.answers
+            ]
         else:
             readings = self.understanding.readings
             candidates = [Candidate(id=one.intent, score=one.confidence, label=one.intent) for one in readings]

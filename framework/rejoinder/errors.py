@@ -15,6 +15,7 @@ RejoinderError
 ├── ConflictError                 the record exists already or has changed meanwhile
 ├── InvalidInputError             what a caller sent cannot be used (also a ValueError)
 │   ├── PayloadError              a value does not fit its payload type
+│   ├── FlowError                 a flow cannot be used (carries problems)
 │   └── GraphSchemaError          what is to be written does not fit the graph's schema
 ├── AccessError                   the caller may not do this
 │   └── AuthenticationError       the key or token is missing, wrong, expired or revoked
@@ -42,6 +43,7 @@ __all__ = [
     "AuthenticationError",
     "ConflictError",
     "EncoderBusyError",
+    "FlowError",
     "GraphError",
     "GraphQueryError",
     "GraphSchemaError",
@@ -157,6 +159,18 @@ class ConflictError(RejoinderError):
 
 class InvalidInputError(RejoinderError, ValueError):
     """What a caller sent cannot be used; nothing was changed."""
+
+
+class FlowError(InvalidInputError):
+    """Flows cannot be used.
+
+    Attributes:
+        problems: what is wrong, each with its place.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
 
 
 class PayloadError(InvalidInputError):

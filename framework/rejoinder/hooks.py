@@ -101,6 +101,7 @@ class Order:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     deadline_s: float | None = None
+    when: Callable[[Any], bool] | None = None
 
 
 SPECS: dict[str, HookSpec] = {}
@@ -114,6 +115,7 @@ def hookimpl(
     before: Sequence[str] = (),
     after: Sequence[str] = (),
     deadline_s: float | None = None,
+    when: Callable[[Any], bool] | None = None,
 ) -> Callable[[_F], _F]:
     """Mark a function or method as the implementation of the hook of the same name.
 
@@ -123,6 +125,9 @@ def hookimpl(
         before: names of plugins that must come later (unknown names are ignored: they may not be installed).
         after: names of plugins that must come earlier.
         deadline_s: seconds that one call may take, > 0; never more than the deployment allows for this hook.
+        when: told the tenant's settings of the plugin; where it says False the implementation is not called and leaves no line in the
+            trace, so that a tenant who does not use it pays nothing. It is asked in every turn: let it only look. Not for hooks whose
+            failure is `strict` or `closed`.
     Raises:
         ValueError: both tryfirst and trylast, or a deadline that is not positive.
     """
@@ -130,7 +135,7 @@ def hookimpl(
         raise ValueError("hookimpl: tryfirst and trylast exclude one another; name one of them")
     if deadline_s is not None and deadline_s <= 0:
         raise ValueError(f"hookimpl: deadline_s must be positive, not {deadline_s}")
-    order = Order(tryfirst, trylast, tuple(before), tuple(after), deadline_s)
+    order = Order(tryfirst, trylast, tuple(before), tuple(after), deadline_s, when)
 
     def mark(function: _F) -> _F:
         function.__dict__["rejoinder_order"] = order
@@ -300,7 +305,8 @@ def decide_action(
     Combines: first. Order: declared; the shipped dialogue is last. Failure: isolated. Process: api. Since: 1.0.
 
     Returns:
-        The action with the new state (the host sets its version), or None: not mine.
+        The action with the new state (the host sets its version), or None: not mine. With `again`, the host asks once more after
+        the action's effects, with their results in the state.
     """
 
 

@@ -22,11 +22,13 @@ Share = Annotated[float, Ge(0.0), Le(1.0)]
 Count = Annotated[int, Ge(0)]
 Name = Annotated[str, MinLen(1)]
 
-Role = Literal["customer", "agent", "analyst", "admin", "ingest"]
+Role = Literal["customer", "agent", "analyst", "admin", "ingest", "system"]
 ActionKind = Literal["answer", "ask", "flow", "hand_off", "silent"]
 Mode = Literal["bot", "queued", "agent"]
 DecisionKind = Literal["turn", "list", "alert", "reading"]
-FeedbackKind = Literal["thumbs", "rating", "corrected_intent", "corrected_answer", "free_text", "behaviour"]
+FeedbackKind = Literal[
+    "thumbs", "rating", "corrected_intent", "corrected_answer", "chosen", "free_text", "behaviour", "dwell"
+]
 Part = Literal["whole", "intent", "answer", "span", "entity", "position"]
 Polarity = Literal["positive", "negative", "correction"]
 Purpose = Literal["store", "train", "log", "deliver"]
@@ -145,7 +147,10 @@ class Understanding:
 
 @payload
 class Query:
-    """What answers are wanted for. `kind` is "reply", "recommendation" or a domain's own."""
+    """What answers are wanted for. `kind` is "reply", "recommendation" or a domain's own.
+
+    `explore`: whether the order may be left to chance, to learn from it; the host says False where a flow or an effect is under way.
+    """
 
     kind: Name = "reply"
     text: str | None = None
@@ -156,6 +161,7 @@ class Query:
     filters: Mapping[str, Json] = field(default_factory=dict)
     history: tuple[Utterance, ...] = ()
     limit: Annotated[int, Ge(1), Le(1000)] = 5
+    explore: bool = True
 
 
 @payload
@@ -192,20 +198,28 @@ class Option:
 
 @payload
 class Question:
-    """What the bot has asked and waits for. `about` is the text that gave rise to it."""
+    """What the bot has asked and waits for. `about` is the text that gave rise to it.
+
+    `text` is how it was asked: said again where something else was answered in between.
+    """
 
     kind: Literal["clarify", "slot", "confirm", "hand_off"]
     options: tuple[Option, ...] = ()
     slot: str | None = None
     about: str | None = None
+    text: str | None = None
 
 
 @payload
 class FlowFrame:
-    """One running flow on the stack: where it is. What it has filled is in the conversation's slots."""
+    """One running flow on the stack: where it is, and how many answers in a row it could not use there.
+
+    What it has filled is in the conversation's slots.
+    """
 
     flow: Name
     step: Name
+    failures: Count = 0
 
 
 @payload
@@ -225,7 +239,12 @@ class ConversationState:
 
 @payload
 class Action:
-    """What the bot will do. `text` is for asking back and handing off; `query` for answering; `state` replaces the old state."""
+    """What the bot will do. `text` is for asking back and handing off; `query` for answering; `state` replaces the old state.
+
+    With `again`, the host asks `decide_action` once more when the effects have run, with their results in the state; what
+    `text` says is then said before the rest. `forgotten` are slots that were filled and emptied again by this decision: what is secret
+    in them stays out of the store as well.
+    """
 
     kind: ActionKind
     state: ConversationState
@@ -234,6 +253,8 @@ class Action:
     query: Query | None = None
     question: Question | None = None
     effects: tuple[Effect, ...] = ()
+    again: bool = False
+    forgotten: tuple[Slot, ...] = ()
 
 
 # --- answering -----------------------------------------------------------------------------------------------------
@@ -263,7 +284,11 @@ class Card:
 
 @payload
 class Answer:
-    """One candidate answer: a text or an item. `score` is in [0, 1], higher is better, comparable between plugins."""
+    """One candidate answer: a text or an item. `score` is in [0, 1], higher is better, comparable between plugins.
+
+    `intent` is the one whose answer it is; None: of none, so that what people say of it teaches nothing of how the message was read.
+    `propensity` is its probability at its place in the order, for a ranker that leaves the order to chance.
+    """
 
     id: Name
     score: Share
@@ -273,6 +298,7 @@ class Answer:
     intent: str | None = None
     citations: tuple[Citation, ...] = ()
     card: Card | None = None
+    propensity: Share = 1.0
 
 
 @payload
@@ -323,8 +349,10 @@ class Decision:
 class Feedback:
     """What a person said of a decision, or of one part of it.
 
-    `value` by kind: thumbs: 1 or -1; rating: 1 to 5; corrected_intent: the right label; corrected_answer: the right text;
-    free_text: the remark; behaviour: the signal's name (e.g. "click"). `index` says which answer, span, entity or position.
+    `value` by kind: thumbs: 1 or -1; rating: 1 to 5; corrected_intent: the right label; corrected_answer: the right text; chosen: the id
+    or label of the candidate that the person picked; free_text: the remark; behaviour: the signal's name (e.g. "click"); dwell: the
+    seconds for which they looked at it. `index` says which answer, span, entity or position. The role "system" means that nobody said
+    it: the bot saw what `user_id` did.
     """
 
     id: Name
@@ -340,13 +368,17 @@ class Feedback:
 
 @payload
 class Reward:
-    """How good a part of a decision was: `value` in [0, 1], with the weight to give it and the reason in words."""
+    """How good a part of a decision was: `value` in [0, 1], with the weight to give it and the reason in words.
+
+    `index` says which answer, span, entity or position, where there are several.
+    """
 
     task: Name
     value: Share
     reason: Name
     weight: Annotated[float, Ge(0.0)] = 1.0
     about: Part = "whole"
+    index: Count | None = None
     correction: Json = None
 
 
@@ -529,9 +561,10 @@ class DeliveryReceipt:
 
 @payload
 class Domain:
-    """What a domain brings: its name, its settings model (a pydantic class), its graph schema, and titles for its intents.
+    """What a domain brings: its name, its settings model (a pydantic class), its graph schema, titles for its intents, its flows.
 
-    A title is what a person would call the intent, as in "Did you mean: <title>?".
+    A title is what a person would call the intent, as in "Did you mean: <title>?". Flows are what `rejoinder.flows.load_flows`
+    takes: files, folders, or `Flow`s; the settings of the plugin `flows` say which of them a tenant has.
     """
 
     name: Name
@@ -540,6 +573,7 @@ class Domain:
     intents: Mapping[str, str] = field(default_factory=dict)
     graph_schema: Mapping[str, Json] = field(default_factory=dict)
     version: str = "0"
+    flows: tuple[Any, ...] = ()
 
 
 @payload

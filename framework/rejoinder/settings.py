@@ -118,6 +118,15 @@ class ServerSettings(_Section):
         default=(),
         description="Origins of web pages that may call the API from a browser, e.g. `https://shop.example`.",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="What Prometheus sends as `Authorization: Bearer ...` to `/metrics` for the figures of all tenants; unset: only an "
+        "operator's key opens it (and a tenant's key that may read analytics, for its own figures).",
+    )
+    metrics_loopback: bool = Field(
+        default=False,
+        description="Show `/metrics` to whoever asks from the same machine. Not behind a proxy on this machine, for which everybody does.",
+    )
     turn_deadline_s: float = Field(
         default=10.0, gt=0, le=300, description="Time that one turn may take before it is answered with an apology."
     )
@@ -215,6 +224,10 @@ class SecuritySettings(_Section):
         default=86_400, ge=60, le=2_592_000, description="How long raw values that redaction masks are kept, encrypted."
     )
     token_ttl_s: int = Field(default=3600, ge=1, le=2_592_000, description="How long a user's token is good for.")
+    api_hosts: tuple[Annotated[str, Field(pattern=r"^[^\s/@]+$", max_length=300)], ...] = Field(
+        default=(),
+        description="Hosts, as `host` or `host:port`, that flows may call for tenants; empty: any host whose addresses are public.",
+    )
 
     @field_validator("secret_key")
     @classmethod
@@ -239,6 +252,13 @@ class LearningSettings(_Section):
         description="Every k-th example (by hash) is kept from training, for the promotion gate.",
     )
     seed: int = Field(default=0, ge=0, le=4_294_967_295, description="Seed of all chance in training.")
+    replay_examples: int = Field(
+        default=50_000,
+        ge=0,
+        le=10_000_000,
+        description="Most old examples, drawn alike from all classes, that a new model rehearses beside what is new; where more is new, "
+        "as many as that. 0: none.",
+    )
     adapt_after: int = Field(
         default=50,
         ge=0,
@@ -259,6 +279,34 @@ class LearningSettings(_Section):
         lt=0.5,
         description="Chance of a false alarm when a falling mean reward of a task makes a worker fit a new model (ADWIN); 0: rewards "
         "start none.",
+    )
+    user_trust: bool = Field(
+        default=True,
+        description="Weigh what customers say by how often they were right before, as far as others and the model can tell.",
+    )
+    feedback_per_minute: int = Field(
+        default=20,
+        ge=0,
+        le=100_000,
+        description="Feedback of one customer in a minute, beyond which it is kept and counts for nothing; 0: no limit.",
+    )
+    feedback_per_hour: int = Field(default=200, ge=0, le=100_000, description="The same in an hour.")
+    feedback_per_day: int = Field(default=1000, ge=0, le=100_000, description="The same in a day.")
+    signals: bool = Field(
+        default=True,
+        description="Let workers read from conversations what people did: rephrased, repeated, left, asked for a person.",
+    )
+    rephrase_cosine: float = Field(
+        default=0.75,
+        gt=0,
+        lt=1,
+        description="From this likeness on, the message after an answer is the same question in other words.",
+    )
+    abandon_minutes: float = Field(
+        default=30.0,
+        ge=1,
+        le=10_080,
+        description="After so long without a word, a conversation whose last message was not answered is abandoned.",
     )
 
 
@@ -370,6 +418,12 @@ class WorkersSettings(_Section):
         default=True,
         description="Without `broker_url`: let `rejoinder serve` start a worker beside it, of low priority, that ends with it (where "
         "Celery is installed). With several servers on one machine, let one of them do so.",
+    )
+    local_threads: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="CPU threads that this worker computes with; 0: half of the cores, so that turns find one that is free.",
     )
     gpu_queue: bool = Field(
         default=False,

@@ -6,23 +6,25 @@ import asyncio
 import csv
 import itertools
 import json
+import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import resources
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.services.server import environment, rejoinder
+from tests.faults.processes import kill, start_server
+from tests.services.redis import free_port
+from tests.services.server import rejoinder
 
 ROUNDS = 10
 USERS = 6
@@ -219,6 +221,7 @@ class Deployment:
     """A folder with a server that is started, killed and started again."""
 
     folder: Path
+    port: int = field(default_factory=free_port)
     starts_s: list[float] = field(default_factory=list)
 
     @property
@@ -229,25 +232,19 @@ class Deployment:
     def log(self) -> str:
         return (self.folder / "server.log").read_text(encoding="utf-8")
 
-    def spawn(self) -> subprocess.Popen[bytes]:
-        """Start the server; its address is the first line that it prints."""
-        command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--json"]
-        with (self.folder / "server.log").open("ab") as log:
-            return subprocess.Popen(
-                command, cwd=self.folder, env=environment(self.folder), stdout=subprocess.PIPE, stderr=log
-            )
+    def spawn(self) -> ForkServerProcess:
+        """Start the server."""
+        return start_server(self.folder, self.port)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[tuple[subprocess.Popen[bytes], httpx.AsyncClient]]:
+    async def running(self) -> AsyncIterator[tuple[ForkServerProcess, httpx.AsyncClient]]:
         """Start the server, wait until it can work, and kill it at the end."""
         began = time.perf_counter()
         process = self.spawn()
-        assert process.stdout is not None
         try:
-            line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), PATIENCE_S)
-            assert line, f"the server did not start:\n{self.log[-4000:]}"
-            async with httpx.AsyncClient(base_url=json.loads(line)["url"], timeout=PATIENCE_S) as client:
-                while (await client.get("/v1/ready")).status_code != 200:  # noqa: ASYNC110  # another process
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_S) as client:
+                while not await is_ready(client):
+                    assert process.is_alive(), f"the server did not start:\n{self.log[-4000:]}"
                     await asyncio.sleep(0.05)
                 self.starts_s.append(time.perf_counter() - began)
                 yield process, client
@@ -265,12 +262,12 @@ class Deployment:
             connection.close()
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill -9, and wait until it is gone."""
-    process.kill()
-    process.wait(PATIENCE_S)
-    if process.stdout is not None:
-        process.stdout.close()
+async def is_ready(client: httpx.AsyncClient) -> bool:
+    """Say whether the server can work."""
+    try:
+        return (await client.get("/v1/ready")).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 async def settle(client: httpx.AsyncClient, operator: Mapping[str, str]) -> list[User]:
@@ -317,7 +314,7 @@ async def all_have_said_something(users: list[User]) -> None:
 
 
 async def talk_until_killed(
-    process: subprocess.Popen[bytes], client: httpx.AsyncClient, users: list[User], after_s: float
+    process: ForkServerProcess, client: httpx.AsyncClient, users: list[User], after_s: float
 ) -> None:
     """Let all talk at once, and kill the server in the midst of it."""
     talks = [asyncio.create_task(user.talk(client)) for user in users]
@@ -325,7 +322,7 @@ async def talk_until_killed(
     await asyncio.wait([begun, *talks], return_when=asyncio.FIRST_COMPLETED)
     begun.cancel()
     await asyncio.sleep(after_s)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     await asyncio.gather(*talks)
 
 
@@ -359,8 +356,10 @@ async def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: 
             await user.finish(client)
         await check(client, users, since=dict.fromkeys(counts(users), (0, 0)))
         deployment.check_file()
-        process.send_signal(signal.SIGINT)
-        assert await asyncio.to_thread(process.wait, PATIENCE_S) == 0
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        await asyncio.to_thread(process.join, PATIENCE_S)
+        assert process.exitcode == 0
     assert "Traceback" not in deployment.log
     assert len(versions) == 1, "the model is fitted once, stored and loaded again"
     assert sum(len(user.said) for user in users) >= 10 * ROUNDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -48,9 +49,10 @@ lease_s = {LEASE_S}
 """
 
 PLUGIN = '''
-"""Brings a task with a tiny learner; a fit waits as long as the file `hold` is there."""
+"""Brings a task with a tiny learner; a fit waits as long as the file `hold` is there, and imports torch where `torch` is."""
 
 import asyncio
+import os
 from pathlib import Path
 
 from rejoinder import hookimpl
@@ -106,6 +108,11 @@ async def adapt_model(request):
         file.write(f"{request.run_id}\\n")
     while (FOLDER / "hold").exists():
         await asyncio.sleep(0.05)
+    if (FOLDER / "torch").exists():
+        import torch
+
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in (os.getpid(), os.getppid())]
+        (FOLDER / "torch").write_text(" ".join(str("libtorch" in one) for one in maps))
     return None
 '''
 
@@ -139,10 +146,10 @@ class Place:
         self.processes.append(process)
         return process
 
-    def start_celery(self) -> subprocess.Popen[bytes]:
+    def start_celery(self, pool: str = "solo") -> subprocess.Popen[bytes]:
         """Start a worker as Celery's own command line does."""
         celery = (sys.executable, "-m", "celery", "-A", "rejoinder_workers.app", "worker")
-        return self.start(*celery, "--pool", "solo", "--concurrency", "1", "--loglevel", "INFO")
+        return self.start(*celery, "--pool", pool, "--concurrency", "1", "--loglevel", "INFO")
 
     @property
     def log(self) -> Path:
@@ -154,13 +161,13 @@ class Place:
         file = self.folder / "began"
         return file.read_text().split() if file.exists() else []
 
-    def new_run(self) -> str:
+    def new_run(self, queue: str = "cpu") -> str:
         """Put a run into the store, and its id nowhere else."""
-        return self.ask(lambda database: create_run(database, "acme", task="tiny")).id
+        return self.ask(lambda database: create_run(database, "acme", task="tiny", queue=queue)).id
 
-    def send(self, run_id: str) -> None:
+    def send(self, run_id: str, queue: str = "cpu") -> None:
         """Put a run's id into the queue."""
-        assert send_run(self.settings, "acme", run_id)
+        assert send_run(self.settings, "acme", run_id, queue=queue)
 
     def run(self, run_id: str) -> AdaptationRun:
         """Return a run as it is in the store now."""
@@ -317,16 +324,51 @@ def test_a_server_brings_a_worker_that_ends_with_it_also_when_it_is_killed(place
     run_id = place.new_run()
     place.wait("the fit began", lambda: place.began == [run_id])
     (worker,) = children_of(server.pid)
+    assert os.getpriority(os.PRIO_PROCESS, worker) > os.getpriority(os.PRIO_PROCESS, server.pid)
 
     server.kill()
     server.wait()
 
+    wait_until_gone(place, worker)
+    given_back = place.run(run_id)
+    assert (given_back.status, given_back.attempts) == ("queued", 0), place.log.read_text()
+
+
+def test_the_workers_of_gpus_end_with_the_one_that_started_them(place: Place) -> None:
+    supervisor = place.start(*PROGRAM, "worker", "--queue", "gpu", "--gpus", "0,1")
+    (place.folder / "hold").touch()
+    run_id = place.new_run(queue="gpu")
+    place.send(run_id, queue="gpu")
+    place.wait("the fit began", lambda: place.began == [run_id])
+    workers = children_of(supervisor.pid)
+    assert len(workers) == 2
+
+    supervisor.kill()
+    supervisor.wait()
+
+    for worker in workers:
+        wait_until_gone(place, worker)
+    given_back = place.run(run_id)
+    assert (given_back.status, given_back.attempts) == ("queued", 0), place.log.read_text()
+
+
+def test_a_forking_worker_leaves_torch_to_its_children(place: Place) -> None:
+    pytest.importorskip("torch", reason="needs the extra rejoinder[models]")
+    (place.folder / "torch").touch()
+    run_id = place.new_run()
+    place.send(run_id)
+    place.start_celery("prefork")
+
+    assert place.wait_for_end(run_id).status == "done"
+    assert (place.folder / "torch").read_text() == "True False", "CUDA may not be initialised before a fork"
+
+
+def wait_until_gone(place: Place, worker: int) -> None:
+    """Wait until a worker process has ended."""
     deadline = time.monotonic() + PATIENCE_S
     while Path(f"/proc/{worker}").exists() and "rejoinder_workers" in Path(f"/proc/{worker}/cmdline").read_text():
         assert time.monotonic() < deadline, place.log.read_text()
         time.sleep(0.1)
-    given_back = place.run(run_id)
-    assert (given_back.status, given_back.attempts) == ("queued", 0), place.log.read_text()
 
 
 def children_of(parent: int) -> list[int]:

@@ -164,7 +164,7 @@ def test_variables_that_are_no_settings_are_left_alone(folder: Path) -> None:
             ["got 'prodution', expected one of 'development', 'production'. Did you mean 'production'?"],
             id="choice",
         ),
-        pytest.param("server = 1\n", [":1: server: got 1, expected table"], id="value-for-a-table"),
+        pytest.param("learning = 1\n", [":1: learning: got 1, expected table"], id="value-for-a-table"),
         pytest.param(
             "[plugins]\ndisabled = [1]\n", ["plugins.disabled[0]: got 1, expected list of text"], id="in-a-list"
         ),

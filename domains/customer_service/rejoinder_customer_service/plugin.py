@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "customer_service"
 TASK: Final = "intent"
+FLOWS: Final = Path(__file__).parent / "flows"
 
 _LEAST_SCORE: Final = 0.02
 """Entries scored below this are not worth offering to anyone."""
@@ -44,7 +46,14 @@ class CustomerServicePlugin:
         """Bring the domain, with what people call the intents of both catalogues."""
         titles = {entry.intent: entry.title for name in NAMES for entry in entries_of(name)}
         return [
-            Domain(name=NAME, title="Customer service", settings=CustomerServiceSettings, intents=titles, version="1")
+            Domain(
+                name=NAME,
+                title="Customer service",
+                settings=CustomerServiceSettings,
+                intents=titles,
+                version="1",
+                flows=(FLOWS,),
+            )
         ]
 
     @hookimpl()

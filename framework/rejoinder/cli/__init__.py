@@ -49,24 +49,29 @@ COMMANDS: dict[str, LazyCommand] = {
     "settings": LazyCommand("rejoinder.cli.settings:app", "Settings: show, check, explain where each value came from."),
     "models": LazyCommand("rejoinder.cli.models:app", "Model versions of a tenant: list, show, adapt, runs."),
     "learning": LazyCommand("rejoinder.cli.learning:app", "Learning: how well models serve, and what was decided."),
+    "privacy": LazyCommand("rejoinder.cli.privacy:app", "Privacy: erase users, give them their data, delete the old."),
     "graph": LazyCommand("rejoinder.cli.graph:app", "A tenant's knowledge graph: load it, ask it, look at it."),
     "train": LazyCommand("rejoinder.cli.train:app", "Train a model of one task from a file of examples."),
     "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set: intent."),
+    "flows": LazyCommand("rejoinder.cli.flows:app", "Guided flows: list them, check them, draw one."),
+    "test": LazyCommand("rejoinder.cli.test_dialogues:app", "Run a file of dialogues, and tell where the bot differs."),
     "simulate": LazyCommand("rejoinder.cli.simulate:app", "Replay users with feedback; the learning curve."),
 }
 """All commands, in the order of the help page."""
 
 
-def plugin_commands() -> Mapping[str, Any]:
-    """Return the commands that plugins bring (`register_commands`), by name. Asked for names that `COMMANDS` lacks."""
+def plugin_commands(group: str = "") -> Mapping[str, Any]:
+    """Return the commands that plugins bring (`register_commands`), by name: those below `rejoinder`, or those of one of its groups.
+
+    A command `evaluate surge` is the group `evaluate`'s. Asked for names that are not built in.
+    """
     from rejoinder.cli.runtime import load_host
     from rejoinder.settings import load_settings
 
     host = load_host(load_settings().settings, tolerant=True)
+    brought = [(*command.name.rpartition(" ")[::2], command.app) for _, command in host.registered("register_commands")]
     return {
-        command.name: _ready(command.name, command.app)
-        for _, command in host.registered("register_commands")
-        if command.name not in COMMANDS
+        name: _ready(name, app) for parent, name, app in brought if parent == group and (group or name not in COMMANDS)
     }
 
 

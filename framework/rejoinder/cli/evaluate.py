@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from rejoinder.cli.output import JsonOption, show_record, show_table
 from rejoinder.cli.runtime import load_encoder
@@ -19,7 +19,27 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Figures on a data set, the same for everyone.", no_args_is_help=True)
+
+class _Kinds(TyperGroup):
+    """The kinds here, and those that installed domains bring."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            self._add_brought()
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        self._add_brought()
+        super().format_commands(ctx, formatter)
+
+    def _add_brought(self) -> None:
+        from rejoinder.cli import plugin_commands
+
+        for name, command in plugin_commands("evaluate").items():
+            self.commands.setdefault(name, command)
+
+
+app = typer.Typer(cls=_Kinds, help="Figures on a data set, the same for everyone.", no_args_is_help=True)
 
 _HIDDEN = ("confusion", "labels")
 _STEPS_PER_LINE = 50

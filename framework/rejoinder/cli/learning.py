@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
 from rejoinder.cli.runtime import load_host, open_database, run
+from rejoinder.errors import InvalidInputError
 from rejoinder.settings import load_settings
+
+if TYPE_CHECKING:
+    from rejoinder.learning.example_import import ImportReport
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Learning: how well models serve, what waits and what was decided.", no_args_is_help=True)
 
+_MOST_SHOWN = 20
 _TABLES = {
-    "versions": ("task", "version", "state", "decisions", "rated", "accuracy", "recall", "csat", "ece"),
+    "examples": ("task", "examples", "held_back"),
+    "versions": (
+        "version",
+        "state",
+        "decisions",
+        "rated",
+        "accuracy",
+        "recall",
+        "csat",
+        "containment",
+        "ece",
+        "reward",
+        "drift",
+    ),
     "runs": ("task", "status", "progress", "reason", "created_at"),
     "trials": ("task", "version", "share", "started_at", "outcome"),
     "decided": ("at", "version", "action", "by", "reason"),
 }
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `status` a command of its own, however many there are."""
 
 
 @app.command("status")
@@ -47,6 +61,99 @@ def status(
         show_table(rows, columns, json=False, title=name.capitalize(), empty=f"({name}: none)")
 
 
+@app.command("export")
+def export_examples(
+    tenant: Annotated[str, typer.Option("--tenant", help="The tenant's id.")],
+    to: Annotated[Path, typer.Option("--to", help="File to write: .jsonl or .parquet.")],
+    task: Annotated[str | None, typer.Option("--task", help="Only this task's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the examples that count, with where each came from; the same examples make the same file."""
+    count = run(_export(tenant, to, task))
+    say(f"{count} examples are in {to}.", json=json, data={"path": str(to), "examples": count})
+
+
+@app.command("import")
+def import_examples(
+    file: Annotated[Path, typer.Argument(help="File to read: .jsonl or .parquet, as `export` writes it.")],
+    tenant: Annotated[str, typer.Option("--tenant", help="The tenant's id.")],
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            "--rejects", help="Where rows go that cannot be used; default <file>.rejects.jsonl, if there are any."
+        ),
+    ] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit/--no-fit", help="Fit models anew at once; else servers and workers do so later.")
+    ] = True,
+    json: JsonOption = False,
+) -> None:
+    """Load labelled examples: rows that cannot be used are told with line and reason, the others loaded, the same ones once."""
+    report = run(_import(tenant, file, fit))
+    bad = sorted(report.bad, key=lambda one: one.line)
+    place = rejects or file.with_name(f"{file.name}.rejects.jsonl")
+    if bad:
+        from rejoinder.learning.example_files import write_rejects
+
+        write_rejects(bad, place)
+    told = {
+        "loaded": report.loaded,
+        "repeated": report.repeated,
+        "bad": [{"line": one.line, "reason": one.reason} for one in bad],
+        "rejects": str(place) if bad else None,
+    }
+    words = f"{report.loaded} examples were loaded; {report.repeated} were there already."
+    if bad:
+        shown = "".join(f"\n  line {one.line}: {one.reason}" for one in bad[:_MOST_SHOWN])
+        words += f" {len(bad)} rows cannot be used, and are in {place}:{shown}"
+    say(words, json=json, data=told)
+
+
+async def _export(tenant: str, to: Path, task: str | None) -> int:
+    from rejoinder.learning.example_files import stored_examples, write_examples
+    from rejoinder.store.tenants import get_tenant
+
+    async with open_database(load_settings().settings) as database:
+        await get_tenant(database, tenant)
+        return await write_examples(stored_examples(database, tenant, task=task), to)
+
+
+async def _import(tenant: str, file: Path, fit: bool) -> ImportReport:
+    from rejoinder.application import Application
+    from rejoinder.context import NoModels, Request
+    from rejoinder.learning.example_files import format_of, read_rows
+    from rejoinder.learning.example_import import ExampleImport
+    from rejoinder.learning.holdback import held_back
+    from rejoinder.payloads import Caller
+
+    kind = format_of(file)
+    caller = Caller(id="command line", role="admin")
+    async with Application.open(load_settings()) as application:
+        await application.tenants.get(tenant)
+        profile = await application.tenants.served(tenant)
+        every = application.settings.learning.hold_back_every
+        redacting = Request(
+            tenant=tenant,
+            caller=caller,
+            models=NoModels(),
+            plugins=profile.plugins,
+            settings=profile.settings,
+            deadline=float("inf"),
+            clock=application.clock,
+        )
+        loading = ExampleImport(
+            application.database, application.host, redacting, held_back=lambda example: held_back(example.text, every)
+        )
+        try:
+            with file.open("rb") as content:
+                report = await loading.load(read_rows(content, kind))
+        except OSError as error:
+            raise InvalidInputError(f"{file} cannot be read: {error.strerror or error}") from error
+        if fit and report.loaded and application.host.tasks:
+            await application.models.refit(tenant)
+        return report
+
+
 async def _status(tenant: str, days: float) -> dict[str, Any]:
     from rejoinder.context import utc_now
     from rejoinder.learning.status import learning_status
@@ -56,7 +163,9 @@ async def _status(tenant: str, days: float) -> dict[str, Any]:
     tasks = sorted(load_host(settings, tolerant=True).tasks)
     async with open_database(settings) as database:
         await get_tenant(database, tenant)
-        return await learning_status(database, tenant, tasks, now=utc_now(), days=days)
+        return await learning_status(
+            database, tenant, tasks, now=utc_now(), days=days, drift_error=settings.learning.drift_error
+        )
 
 
 def _short(value: Any) -> Any:

@@ -36,7 +36,7 @@ def list_models(
     json: JsonOption = False,
 ) -> None:
     """List versions, newest first."""
-    columns = ("task", "number", "state", "id", "created_at", "metrics")
+    columns = ("task", "number", "state", "id", "created_at", "erased_at", "metrics")
     show_table(run(_versions(tenant, task)), columns, json=json, empty="(no model has been fitted yet)")
 
 

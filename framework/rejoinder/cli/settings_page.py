@@ -11,6 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from rejoinder.fields import describe_field, keys_of, unit_of
+from rejoinder.learning.tenant_gate import SECTION as GATE
+from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import NOT_SETTINGS, DeploymentSettings, variable_of
 
 __all__ = ["difference", "settings_page"]
@@ -28,9 +30,9 @@ A deployment's settings come from three layers; a later one wins, key by key:
 2. `rejoinder.toml` in the working directory, or the file that `REJOINDER_CONFIG` names;
 3. environment variables: `server.port` is `REJOINDER_SERVER__PORT`. An empty variable counts as unset; lists may be written `a,b`.
 
-A tenant's settings are those of its plugins, and come from four layers:
+A tenant's settings are those of its plugins, and the host's own tables `[privacy]` and `[gate]`, and come from four layers:
 
-1. the plugin's defaults;
+1. the defaults on this page, or the plugin's;
 2. the tables `[tenant_defaults.<plugin>]` of `rejoinder.toml`;
 3. `tenants/<tenant>.toml` next to `rejoinder.toml`, with a table `[<plugin>]` for each plugin;
 4. what is stored with the tenant: `rejoinder tenant set <tenant> <plugin>.<key> VALUE`, or the API.
@@ -56,6 +58,14 @@ def settings_page(plugins: Mapping[str, type[BaseModel]]) -> str:
             parts.append(_table(inner, variables=True))
     others = ", ".join(f"`{name}`" for name in sorted(NOT_SETTINGS))
     parts.append(f"These variables are no settings, and are left alone: {others}.\n")
+    parts.append("## Tenants\n")
+    parts.append("What the host itself asks each tenant, beside its plugins.\n")
+    parts.append(f"### `[{SECTION}]`\n\n{PrivacySettings.__doc__}\n")
+    parts.append(_table([((SECTION, *path), info) for path, info in keys_of(PrivacySettings)], variables=False))
+    parts.append(
+        f"### `[{GATE}]`\n\nThe keys of the deployment's `[gate]`, whose values are the defaults and the bounds: a tenant may be more "
+        "careful than the deployment, never less.\n"
+    )
     parts.append("## Plugins\n")
     parts.append("Settings of the plugins that come with Rejoinder; each tenant has its own.\n")
     for name, model in sorted(plugins.items()):

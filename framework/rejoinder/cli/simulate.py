@@ -21,7 +21,11 @@ def simulate(
     stream: Annotated[Path, typer.Option("--stream", help="CSV `text,label`: what arrives, in order.")],
     test: Annotated[Path, typer.Option("--test", help="CSV `text,label`: asked at every checkpoint, never learned.")],
     feedback: Annotated[
-        str, typer.Option("--feedback", help="correction, binary (one bit on the answer given) or none.")
+        str,
+        typer.Option(
+            "--feedback",
+            help="correction (whether the answer was right, else what is), binary (one bit on the answer given) or none.",
+        ),
     ] = "correction",
     noise: Annotated[float, typer.Option("--noise", metavar="P", help="Chance that a user is mistaken, 0 to 1.")] = 0.0,
     strategy: Annotated[
@@ -30,6 +34,10 @@ def simulate(
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Most messages of the stream.")] = None,
     drift: Annotated[str | None, typer.Option("--drift", help="new-classes or shift.")] = None,
     checkpoints: Annotated[int, typer.Option("--checkpoints", metavar="N", help="Windows of the curve.")] = 10,
+    worker_every: Annotated[
+        int,
+        typer.Option("--worker-every", metavar="N", help="Fewest messages with feedback between two fits of a worker."),
+    ] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes noise, drift and fits.")] = 0,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the report as JSON here, and the curves as PNG beside it.")
@@ -63,6 +71,7 @@ def simulate(
         limit=limit,
         drift=drift,  # type: ignore[arg-type]  # checked above
         checkpoints=checkpoints,
+        worker_every=worker_every,
         seed=seed,
     )
     if report is not None:

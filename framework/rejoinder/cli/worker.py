@@ -17,7 +17,7 @@ import typer
 
 from rejoinder.cli.output import JsonOption, say
 from rejoinder.errors import InvalidInputError, SettingsError, did_you_mean
-from rejoinder.learning.queue import CPU, GPU, QUEUES, SCHEDULES, can_queue
+from rejoinder.learning.queue import CPU, GPU, QUEUES, can_queue, worker_arguments
 from rejoinder.settings import load_settings
 
 __all__ = ["app"]
@@ -93,36 +93,15 @@ def worker(
     sys.stdout.flush()
     level = log_level or loaded.settings.log_level
     if len(places) == 1:
-        command = _command(concurrency, level, queues, places[0])
+        words = worker_arguments(queues, log_level=level, name=_name(places[0]), concurrency=concurrency)
+        command = [sys.executable, "-m", "celery", "-A", "rejoinder_workers.app", *words]
         os.execve(command[0], command, _on(environment, places[0]))  # noqa: S606  # our own words
     else:
         _one_for_each(places, environment, queues, level)
 
 
-def _command(concurrency: int, log_level: str, queues: Sequence[str], gpu: str | None) -> list[str]:
-    """Return the command line of the worker.
-
-    Threads share one encoder, where processes would load one each; and no process is forked from one that may have initialised CUDA.
-    """
-    pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "threads", "--concurrency", str(concurrency)]
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    name = f"worker-{os.getpid()}" if gpu is None else f"gpu-{gpu}-{os.getpid()}"
-    return [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "rejoinder_workers.app",
-        "worker",
-        *pool,
-        *quiet,
-        "-Q",
-        ",".join((*queues, SCHEDULES)),
-        "-n",
-        f"{name}@%h",
-        "--loglevel",
-        log_level,
-    ]
+def _name(gpu: str | None) -> str:
+    return f"worker-{os.getpid()}" if gpu is None else f"gpu-{gpu}-{os.getpid()}"
 
 
 def _gpus(named: str | None) -> list[str | None]:
@@ -148,7 +127,10 @@ def _on(environment: Mapping[str, str], gpu: str | None) -> dict[str, str]:
 def _one_for_each(
     gpus: Sequence[str | None], environment: Mapping[str, str], queues: Sequence[str], log_level: str
 ) -> None:
-    """Keep one worker process on each GPU, until interrupted; one that ends by itself is started again."""
+    """Keep one worker process on each GPU, until interrupted; one that ends by itself is started again.
+
+    Each ends when its standard input does, so that none is left behind when this process is killed.
+    """
     stopping = False
     running: dict[str | None, subprocess.Popen[bytes]] = {}
 
@@ -171,9 +153,12 @@ def _one_for_each(
                         f"the worker on GPU {gpu} ended with {running[gpu].returncode}; it is started again", err=True
                     )
                     time.sleep(_RESTART_S)
-                command = _command(1, log_level, queues, gpu)
+                words = worker_arguments(queues, log_level=log_level, name=_name(gpu))
                 running[gpu] = subprocess.Popen(  # noqa: S603  # our own words
-                    command, env=_on(environment, gpu), start_new_session=True
+                    [sys.executable, "-m", "rejoinder_workers.local", *words],
+                    env=_on(environment, gpu),
+                    stdin=subprocess.PIPE,
+                    start_new_session=True,
                 )
             time.sleep(0.2)
     finally:

@@ -357,7 +357,10 @@ class Host:
 
     def _of(self, hook: str, request: Request, plugins: frozenset[str] | None = None) -> tuple[Implementation, ...]:
         enabled = request.plugins if plugins is None else request.plugins & plugins
-        return self.plugins.in_order(hook, enabled - self._not_started if self._not_started else enabled)
+        found = self.plugins.in_order(hook, enabled - self._not_started if self._not_started else enabled)
+        if all(one.order.when is None for one in found):
+            return found
+        return tuple(one for one in found if _takes_part(one, request))
 
     async def _collect_many(self, hook: str, arguments: Mapping[str, Any], request: Request) -> list[Any]:
         found = await self.calls.collect(self._of(hook, request), arguments, request)
@@ -367,3 +370,13 @@ class Host:
         self, hook: str, arguments: Mapping[str, Any], request: Request, plugins: frozenset[str] | None = None
     ) -> list[tuple[str, Any]]:
         return await self.calls.each(self._of(hook, request, plugins), arguments, request)
+
+
+def _takes_part(one: Implementation, request: Request) -> bool:
+    """Ask a plugin whether its implementation is to be called; one that cannot say is called, within the bounds of a call."""
+    if one.order.when is None:
+        return True
+    try:
+        return bool(one.order.when(request.settings.get(one.plugin)))
+    except Exception:
+        return True

@@ -116,6 +116,8 @@ def _implementation(
     if spec.failure == "strict" and kind != "def":
         raise refuse(f"{spec.name} is called while starting and must be `def`, not `async def`")
     order = getattr(function, "rejoinder_order", None) or Order()
+    if order.when is not None and spec.failure in ("strict", "closed"):
+        raise refuse(f"{spec.name} is always called: remove `when`")
     return Implementation(plugin, spec, function, tuple(arguments), kind, order)
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.errors import ConflictError, ModelError, RejoinderError
 from rejoinder.learning.promotion import consider
 from rejoinder.learning.queue import send_run
-from rejoinder.learning.versions import anchors_of, fingerprint_of, other_precision, save_anchors
+from rejoinder.learning.replay import replayed
+from rejoinder.learning.training_set import training_set
+from rejoinder.learning.versions import anchors_of, fingerprint_of, learned_until, other_precision, save_anchors
 from rejoinder.models.learner import gives_one_label
 from rejoinder.payloads import AdaptationRequest, Caller
 from rejoinder.store.examples import list_examples
-from rejoinder.store.models import list_versions, live_version
+from rejoinder.store.models import list_versions, live_version, set_version_state
 from rejoinder.store.runs import claim_next, claim_run, finish_run, heartbeat_run, waiting_runs
 
 if TYPE_CHECKING:
@@ -172,6 +173,10 @@ async def _adapt(application: Application, run: AdaptationRun, progress: _Progre
         version = await _fitted(application, run, request)
     if version.state == "candidate":
         await consider(application, version, request)
+        try:
+            await application.eraser.carry_on(run.tenant_id)
+        except ModelError as error:
+            _logger.warning("what is left of erasures of tenant %s is done later: %s", run.tenant_id, error)
     return version.id
 
 
@@ -188,22 +193,55 @@ async def _fitted(application: Application, run: AdaptationRun, request: Request
     seeds = [one for one in await application.host.seed_examples(request) if one.task == task]
     # Up to the first attempt: whoever takes the run up again learns from the same, so that its checkpoint fits.
     until = run.started_at or application.clock()
-    taught = await list_examples(application.database, tenant, task, held_back=False)
-    learned_from = [*seeds, *(one for one in taught if one.at is None or one.at <= until)]
-    if not learned_from:
-        raise ModelError(f"tenant {tenant!r} has no example of the task {task!r} to learn from")
-    draft = await application.models.registry.draft()
+    taught = await list_examples(application.database, tenant, task, held_back=False, known_by=until)
+    known = application.host.tasks.get(task)
+    found = training_set([*seeds, *taught], None if known is None else known.learner())
     live = await live_version(application.database, tenant, task)
+    if not found.examples:
+        if live is not None and live.erased_at is not None:
+            await set_version_state(application.database, tenant, live.id, "retired")
+        raise ModelError(f"tenant {tenant!r} has no example of the task {task!r} to learn from")
+    if found.repeated or found.contradicted:
+        _logger.info(
+            "run %s, tenant %s: %d examples of %s count; %d repeat others, and %d are contradicted by weightier or later ones",
+            run.id,
+            tenant,
+            len(found.examples),
+            task,
+            found.repeated,
+            found.contradicted,
+        )
+    learning = application.settings.learning
+    since = None if live is None else learned_until(live)
+    examples = replayed(found.examples, since=since, limit=learning.replay_examples, seed=learning.seed)
+    draft = await application.models.registry.draft()
     asked = AdaptationRequest(
         run_id=run.id,
         task=task,
-        examples=tuple(learned_from),
+        examples=examples,
         folder=str(draft),
-        seed=application.settings.learning.seed,
+        seed=learning.seed,
         base_version=live.id if live else None,
     )
     try:
-        return await _candidate(application, asked, request, until)
+        stored = {one.id for one in taught}
+        return await _candidate(
+            application,
+            asked,
+            request,
+            settings={
+                "origin": "run",
+                "run": run.id,
+                "learned_until": until.isoformat(),
+                "examples": {
+                    "used": len(examples),
+                    "not_rehearsed": len(found.examples) - len(examples),
+                    "repeated": found.repeated,
+                    "contradicted": found.contradicted,
+                },
+            },
+            example_ids=[one.id for one in examples if one.id in stored],
+        )
     finally:  # nothing is left of what no version names
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
 
@@ -221,7 +259,12 @@ async def _check_precision(application: Application, tenant: str) -> None:
 
 
 async def _candidate(
-    application: Application, asked: AdaptationRequest, request: Request, until: datetime
+    application: Application,
+    asked: AdaptationRequest,
+    request: Request,
+    *,
+    settings: Mapping[str, Any],
+    example_ids: Sequence[str],
 ) -> ModelVersion:
     """Fit, and keep what came of it as a version, with anchors for the memory of corrections beside it."""
     made = await application.host.adapt_model(asked, request)
@@ -243,8 +286,9 @@ async def _candidate(
         folder,
         base_hash=(await application.encoder.ready()).hash,
         data_fingerprint=fingerprint_of(asked.examples),
-        settings={"origin": "run", "run": asked.run_id, "learned_until": until.isoformat()},
+        settings=settings,
         seed=asked.seed,
         metrics=made.metrics,
         parent_id=asked.base_version,
+        example_ids=example_ids,
     )

@@ -45,6 +45,7 @@ class DirectLearner:
         self._task = task
         self._every = hold_back_every
         self._said: dict[Text, Prediction] = {}
+        self._from: dict[str, Text] = {}
         self._lessons = 0
         self._writing = threading.Lock()
 
@@ -72,10 +73,17 @@ class DirectLearner:
         for example in examples:
             key = text_for(self.learner, example.text, example.other)
             said = _said_by(self.learner, example)
+            self._from[example.id] = key
             if said is None:
                 self._said.pop(key, None)
             else:
                 self._said[key] = said
+
+    def forget(self, example_id: str) -> None:
+        """Say no longer what an example said of its text; the learner forgets it when it is fitted anew."""
+        key = self._from.pop(example_id, None)
+        if key is not None:
+            self._said.pop(key, None)
 
     def replay(self, examples: Sequence[Example], inputs: Any) -> None:
         """Learn pieces of feedback, in order; one that the learner refuses is named in the log and passed over.

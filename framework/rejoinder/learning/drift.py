@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -64,6 +64,30 @@ class FallDetector:
     def fall(self) -> Fall | None:
         """The fall, until the mean rises again; None where there was none."""
         return None if self._fell_from is None else Fall(self._fell_from, float(self._window.estimation))
+
+
+def drift_of(rewards: Iterable[float], delta: float) -> float | None:
+    """Return by how much the mean of rewards, in order, differs from what it was before ADWIN last saw it change; 0.0 where it did not.
+
+    Args:
+        rewards: each in [0, 1].
+        delta: as for `FallDetector`.
+
+    Returns:
+        A value in [-1, 1]; None where river is not installed.
+    """
+    if importlib.util.find_spec("river") is None:
+        return None
+    from river.drift import ADWIN
+
+    window: Any = ADWIN(delta=delta)  # type: ignore[no-untyped-call]
+    changed_from: float | None = None
+    for reward in rewards:
+        before = float(window.estimation)
+        window.update(reward)
+        if window.drift_detected:
+            changed_from = before
+    return 0.0 if changed_from is None else float(window.estimation) - changed_from
 
 
 @dataclass(slots=True)

@@ -93,5 +93,9 @@ TRANSPORT_ALIASES[_SCHEME] = f"{__name__}:Transport"
 
 def _write(path: Path, value: Any) -> None:
     beside = path.with_name(f".{uuid4().hex}.writing")
-    beside.write_bytes(json.dumps(value).encode())
-    beside.replace(path)
+    try:
+        beside.write_bytes(json.dumps(value).encode())
+        beside.replace(path)
+    except OSError:  # such as a full disk, which is not to be filled with beginnings
+        beside.unlink(missing_ok=True)
+        raise

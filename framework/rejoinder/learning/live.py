@@ -17,20 +17,23 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rejoinder.context import Clock, NoModels, Request, utc_now
 from rejoinder.errors import (
+    EncoderBusyError,
     ModelError,
     NotFoundError,
     RejoinderError,
 )
 from rejoinder.host import Host
 from rejoinder.learning.encodings import tells
-from rejoinder.learning.live_task import LiveTask
+from rejoinder.learning.experience import Experience
+from rejoinder.learning.live_task import LiveTask, Opinion
 from rejoinder.learning.live_trials import LiveTrials
 from rejoinder.learning.memory import CorrectionMemory
 from rejoinder.learning.request_models import RequestModels
@@ -43,6 +46,7 @@ from rejoinder.models.encoding.service import EncoderService
 from rejoinder.payloads import Caller, Example, Utterance
 from rejoinder.settings import GateSettings
 from rejoinder.store.database import Database
+from rejoinder.store.erasures import erasures_since
 from rejoinder.store.examples import count_examples, list_examples
 from rejoinder.store.models import live_version, live_versions
 from rejoinder.trace import Trace
@@ -54,6 +58,9 @@ if TYPE_CHECKING:
 _SYSTEM = Caller(id="system", role="admin")
 _LATE = timedelta(seconds=10)
 """How much later than its moment an example of another process may become visible."""
+
+_ERASED_LATE = timedelta(minutes=2)
+"""How much later than its moment an erasure may become visible: it may delete a lot."""
 
 _IN_USE_S = 30.0
 """A tenant that nobody asked for in so long is not kept up to date with what was taught elsewhere: its next request sees to that."""
@@ -88,14 +95,15 @@ class Profiles(Protocol):
 class _LiveTenant:
     """One tenant's tasks, in a mapping that is replaced and never changed.
 
-    `known` are the ids of replayed examples, `synced_at` when the store was last looked at, `used_at` when somebody last asked for it;
-    `refused` are live versions by task that could not be loaded, and when to try again.
+    `known` are the ids of replayed examples, `erased` those that are never to be learned again, `synced_at` when the store was last looked
+    at, `used_at` when somebody last asked for it; `refused` are live versions by task that could not be loaded, and when to try again.
     """
 
     profile: Profile
     request: Request
     tasks: Mapping[str, LiveTask] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
     newest: datetime | None = None
     synced_at: float = 0.0
     used_at: float = 0.0
@@ -106,6 +114,9 @@ class _LiveTenant:
 
 class LiveModels:
     """The live models of all tenants in this process.
+
+    Attributes:
+        on_erasure: is told the tenant when something of it was erased, here or by another process.
 
     Args:
         profiles: tells a tenant's plugins and settings.
@@ -151,11 +162,15 @@ class LiveModels:
         self._tenants: OrderedDict[str, _LiveTenant] = OrderedDict()
         self._loading = KeyedLocks()
         self._watcher: asyncio.Task[None] | None = None
+        self.on_erasure: list[Callable[[str], None]] = []
+        self._erasures: dict[str, datetime] = {}
+        self._heard_at: datetime | None = None
         self._swaps: set[asyncio.Task[None]] = set()
         self.hold_back_every = hold_back_every
         self.loader = TaskLoader(
             database, host, encoder, registry, self._adapters, seed=seed, hold_back_every=hold_back_every
         )
+        self._experience = Experience(database, max_tenants=max_tenants)
         self._trials = LiveTrials(database, self._on_trial, self.loader.teach)
 
     async def request_for(
@@ -187,6 +202,7 @@ class LiveModels:
                 self._encoder,
                 self._adapters,
                 shadow=self._trials.shadow,
+                experience=self._experience,
             ),
             graph=self._graphs.of(tenant, live.profile.plugins) if self._graphs else None,
             session_id=session_id,
@@ -204,6 +220,30 @@ class LiveModels:
             await self._replay(tenant, live, examples)
         return any(example.id in live.known for example in examples)
 
+    async def opinion(self, tenant: str, task: str, text: str) -> Opinion | None:
+        """Return what the tenant's models say of a text, head and memory each by itself; None where nothing can be said now."""
+        live = (await self._live(tenant)).tasks.get(task)
+        if live is None or live.direct is not None:
+            return None
+        try:
+            vector = await self._encoder.encode(text, scope=tenant)
+            adapted = None
+            if live.adapter is not None:
+                adapted = (await self.loader.encode_texts(tenant, [text], adapter=live.adapter))[0]
+        except (EncoderBusyError, ModelError):
+            return None
+        return live.opinion(text, vector, adapted)
+
+    async def take_back(self, tenant: str, example_ids: Collection[str]) -> None:
+        """Let nothing answer any more that these examples taught at once, in this process."""
+        live = self._tenants.get(tenant)
+        if live is None or not example_ids:
+            return
+        async with live.lock:
+            for task in live.tasks.values():
+                await asyncio.to_thread(task.forget, example_ids)
+            await asyncio.to_thread(self._trials.forget, tenant, example_ids)
+
     async def labels(self, tenant: str, task: str) -> frozenset[str]:
         """Return the labels that the tenant's model of a task knows; none where it says nothing of them."""
         live = (await self._live(tenant)).tasks.get(task)
@@ -220,6 +260,33 @@ class LiveModels:
             fresh = await self._loaded(tenant, await self._profiles.served(tenant))
             live.tasks, live.known, live.newest = fresh.tasks, fresh.known, fresh.newest
 
+    async def forget_examples(self, tenant: str, erasure_id: str, example_ids: Collection[str]) -> None:
+        """Forget examples that were erased from the store, in this process; others do so within `sync_s`.
+
+        At once nothing that was taught answers any more. Then the tenant's models are made anew from the store, so that they are as if
+        the examples had never been; until that is done, the old ones serve without them.
+
+        Args:
+            erasure_id: see `rejoinder.store.erasures`; it is done once.
+        """
+        self._erasures[erasure_id] = self._clock()
+        for listener in self.on_erasure:
+            listener(tenant)
+        live = self._tenants.get(tenant)
+        if live is not None and example_ids:
+            await self._without(tenant, live, example_ids)
+        self._encoder.forget(tenant)  # not before: what is made anew finds its vectors there
+        self._experience.forget_tenant(tenant)
+
+    async def _without(self, tenant: str, live: _LiveTenant, example_ids: Collection[str]) -> None:
+        async with live.lock:
+            live.erased |= set(example_ids)
+            self._trials.drop(tenant)
+            for task in live.tasks.values():
+                await asyncio.to_thread(task.forget, example_ids)
+        with suppress(NotFoundError):  # disabled: its models are dropped
+            await self.refit(tenant)
+
     async def promote(self, tenant: str, version_id: str) -> ModelVersion:
         """Make a version live, here at once and in other processes within twice `sync_s`; raises as `Registry.promote`."""
         promoted = await self.registry.promote(tenant, version_id)
@@ -234,7 +301,9 @@ class LiveModels:
 
     async def review_trials(self, tenant: str) -> list[Step]:
         """Take the steps that are due in a tenant's trials: promote, let answer, take back. They are served here at once."""
-        taken = await review_trials(self._database, self.registry, self._gate, tenant, clock=self._clock)
+        taken = await review_trials(
+            self._database, self.registry, self._profiles, self._gate, tenant, clock=self._clock
+        )
         if taken:
             await self._look()
         return taken
@@ -335,7 +404,11 @@ class LiveModels:
         learners = {name: task.learner for name, task in live.tasks.items()}
         fresh: dict[str, list[Example]] = {}
         for example in examples:
-            if example.id not in live.known and tells(learners.get(example.task), example):
+            if (
+                example.id not in live.known
+                and example.id not in live.erased
+                and tells(learners.get(example.task), example)
+            ):
                 fresh.setdefault(example.task, []).append(example)
         if not fresh:
             return
@@ -369,12 +442,16 @@ class LiveModels:
     async def _look(self) -> None:
         """Start to swap in whatever versions are live and not in memory, and keep tenants in use up to date."""
         loaded = dict(self._tenants)
+        await self._hear_of_erasures(loaded)
         for tenant in await self._trials.look(loaded):
-            await review_trials(self._database, self.registry, self._gate, tenant, clock=self._clock)
+            await review_trials(self._database, self.registry, self._profiles, self._gate, tenant, clock=self._clock)
         now = await live_versions(self._database, loaded.keys())
         for tenant, live in loaded.items():
             for name, task in live.tasks.items():
                 wanted = now.get((tenant, name))
+                if wanted is None and task.version_id and not live.lock.locked() and name not in live.swapping:
+                    live.swapping.add(name)  # retired with nothing in its place, since nothing is left to learn from
+                    self._beside(self._without_retired(tenant, live, name), f"{name} of tenant {tenant} serves on")
                 if wanted in (None, task.version_id) or task.learner is None or name in live.swapping:
                     continue
                 if live.lock.locked():  # perhaps by what will bring this very version
@@ -386,6 +463,38 @@ class LiveModels:
             since = time.monotonic()
             if since - live.used_at < _IN_USE_S and since - live.synced_at >= self._sync_s and not live.lock.locked():
                 await self._catch_up(tenant, live)
+
+    async def _hear_of_erasures(self, tenants: Collection[str]) -> None:
+        """Forget what other processes erased."""
+        now = self._clock()
+        since = (self._heard_at or now) - _ERASED_LATE
+        found = await erasures_since(self._database, tenants, since=since) if tenants else ()
+        self._heard_at = now
+        self._erasures = {one: at for one, at in self._erasures.items() if at >= since - _ERASED_LATE}
+        for erased in found:
+            if erased.erasure_id not in self._erasures:
+                self._erasures[erased.erasure_id] = erased.at
+                self._beside(
+                    self.forget_examples(erased.tenant_id, erased.erasure_id, erased.example_ids),
+                    f"what tenant {erased.tenant_id} erased is forgotten in part only",
+                )
+
+    async def _without_retired(self, tenant: str, live: _LiveTenant, name: str) -> None:
+        try:
+            await self.refit(tenant)
+        finally:
+            live.swapping.discard(name)
+
+    def _beside(self, work: Coroutine[Any, Any, None], complaint: str) -> None:
+        job = asyncio.create_task(work)
+        self._swaps.add(job)
+
+        def ended(job: asyncio.Task[None]) -> None:
+            self._swaps.discard(job)
+            if not job.cancelled() and (error := job.exception()) is not None:
+                _logger.error("%s: %s", complaint, error)
+
+        job.add_done_callback(ended)
 
     def _start_swap(self, tenant: str, live: _LiveTenant, name: str) -> None:
         live.swapping.add(name)

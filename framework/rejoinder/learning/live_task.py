@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rejoinder.errors import ModelNotReadyError
 from rejoinder.learning.direct import DirectLearner
 from rejoinder.learning.instant import InstantLearner
-from rejoinder.learning.memory import CorrectionMemory, turn_of
+from rejoinder.learning.memory import CorrectionMemory, Match, turn_of
 from rejoinder.models.learner import reads_of
 from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
     from rejoinder.models.learner import FloatArray, Learner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What a task's models say of a text: the head's best labels, best first, of those that it knows, and the remembered turn that fits."""
+
+    ranking: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
+    match: Match | None = None
+
+    @property
+    def labels(self) -> int:
+        """How many labels the head knows."""
+        return len(self.known)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -52,9 +67,37 @@ class LiveTask:
         of_head = set() if reads_of(self.direct.learner) == "tokens" else {self.adapter}
         return of_head | {None} if len(self.memory) else of_head
 
+    def opinion(self, text: str, vector: FloatArray, adapted: FloatArray | None) -> Opinion:
+        """Return what head and memory say of a text, each by itself.
+
+        Args:
+            vector: (dim,) float32 of the base encoder, L2-normalised.
+            adapted: (dim,) float32 that the head reads, where it has an adapter; None: the same.
+        """
+        match = self.memory.match(text, vector) if len(self.memory) else None
+        if self.instant is None:
+            return Opinion(match=match)
+        head = self.instant.learner
+        known = frozenset(getattr(head, "labels", ()))
+        try:
+            said = head.predict_batch([text], (vector if adapted is None else adapted)[None])[0]
+        except ModelNotReadyError:
+            return Opinion(match=match)
+        return Opinion(ranking=tuple(label for label, _ in said.ranking), known=known, match=match)
+
     def learn(self, examples: Sequence[Example], vectors: FloatArray, adapted: FloatArray | None) -> None:
         """Take in feedback with labels, in order."""
         if self.instant is None:
             self.memory.add_many([turn_of(*pair) for pair in zip(examples, vectors, strict=True)])
         else:
             self.instant.replay(examples, vectors, adapted=adapted)
+
+    def forget(self, example_ids: Iterable[str]) -> None:
+        """Forget what people taught by these examples, as far as that can be done without fitting anew."""
+        for example_id in example_ids:
+            if self.instant is not None:
+                self.instant.forget(example_id)
+            else:
+                self.memory.remove(example_id)
+            if self.direct is not None:
+                self.direct.forget(example_id)

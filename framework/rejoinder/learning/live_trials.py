@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +67,16 @@ class LiveTrials:
             name: one.task for name, one in trials.items() if one.task is not None and in_canary(one.trial, user_id)
         }
         return {**live, **canaries} if canaries else live
+
+    def drop(self, tenant: str) -> None:
+        """Let go of a tenant's candidates: the next look loads those that are still tried anew, with what the store says by then."""
+        self._loaded.pop(tenant, None)
+
+    def forget(self, tenant: str, example_ids: Collection[str]) -> None:
+        """Let a tenant's candidates forget what these examples taught them; the tenant's lock is held."""
+        for one in self._loaded.get(tenant, {}).values():
+            if one.task is not None:
+                one.task.forget(example_ids)
 
     def has_canary(self, tenant: str) -> bool:
         """Return whether feedback of this tenant may decide a trial."""

@@ -14,7 +14,18 @@ from rejoinder.settings import DeploymentSettings
 if TYPE_CHECKING:
     from celery import Celery
 
-__all__ = ["ADAPT", "CPU", "GPU", "QUEUES", "SCHEDULES", "TICK", "can_queue", "make_queue", "send_run"]
+__all__ = [
+    "ADAPT",
+    "CPU",
+    "GPU",
+    "QUEUES",
+    "SCHEDULES",
+    "TICK",
+    "can_queue",
+    "make_queue",
+    "send_run",
+    "worker_arguments",
+]
 
 ADAPT = "rejoinder.adapt"
 """Name of the task that carries out an adaptation run; its arguments are the tenant and the run's id."""
@@ -78,6 +89,22 @@ def make_queue(settings: DeploymentSettings, *, tasks: Sequence[str] = ()) -> Ce
     return app
 
 
+def worker_arguments(queues: Sequence[str], *, log_level: str, name: str, concurrency: int = 1) -> list[str]:
+    """Return the arguments of Celery's command line that make a worker.
+
+    Threads share one encoder, where processes would load one each; and no process is forked from one that may have initialised CUDA.
+
+    Args:
+        queues: whose runs it takes; ticks it takes besides.
+        name: unique on its machine.
+        concurrency: runs at the same time, >= 1.
+    """
+    pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "threads", "--concurrency", str(concurrency)]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    named = ["-Q", ",".join((*queues, SCHEDULES)), "-n", f"{name}@%h"]
+    return ["worker", *pool, *quiet, *named, "--loglevel", log_level]
+
+
 def can_queue() -> bool:
     """Return whether there can be workers here: Celery is installed."""
     return importlib.util.find_spec("celery") is not None
@@ -93,7 +120,10 @@ def send_run(settings: DeploymentSettings, tenant: str, run_id: str, *, queue: s
         from kombu.exceptions import KombuError
 
         try:
-            app.send_task(ADAPT, args=(tenant, run_id), queue=queue, retry=False)
+            # Not Celery's pool: it keeps connections to a broker that was started anew meanwhile.
+            with app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+                app.send_task(ADAPT, args=(tenant, run_id), queue=queue, retry=False, connection=connection)
         except (KombuError, OSError) as error:
             _logger.warning("the broker did not take the id of run %s: %s", run_id, error)
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rejoinder.errors import EncoderBusyError, ModelNotReadyError
 from rejoinder.learning.direct import DirectLearner
 from rejoinder.learning.encodings import Reader, check_other, text_for, texts_of
+from rejoinder.learning.experience import Experience, Outcomes
 from rejoinder.learning.live_task import LiveTask
 from rejoinder.learning.memory import Match
 from rejoinder.models.adapters.cache import AdapterCache
@@ -29,7 +30,7 @@ Shadow = Callable[[str, str, "Prediction | None", Callable[[LiveTask], Awaitable
 class RequestModels:
     """A tenant's models as one request sees them; `rejoinder.context.Models` says what its methods promise."""
 
-    __slots__ = ("_adapters", "_encoder", "_shadow", "_started", "_tasks", "_tenant", "busy", "versions")
+    __slots__ = ("_adapters", "_encoder", "_experience", "_shadow", "_started", "_tasks", "_tenant", "busy", "versions")
 
     def __init__(
         self,
@@ -39,12 +40,14 @@ class RequestModels:
         adapters: AdapterCache,
         *,
         shadow: Shadow | None = None,
+        experience: Experience | None = None,
     ) -> None:
         self._tenant = tenant
         self._tasks = tasks
         self._encoder = encoder
         self._adapters = adapters
         self._shadow = shadow
+        self._experience = experience
         self._started: dict[tuple[str, str | None], asyncio.Future[FloatArray]] = {}
         self.busy: EncoderBusyError | None = None
         self.versions: dict[str, str] = {}
@@ -131,6 +134,12 @@ class RequestModels:
     async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
         """Return what a learner reads of examples."""
         return await Reader(self._encoder, self._tenant, adapter).read(learner, texts_of(learner, examples))
+
+    async def outcomes(self, text: str, candidates: Collection[str]) -> dict[str, Outcomes]:
+        """Return what people said of candidates that were put first for texts like this one."""
+        if self._experience is None:
+            return {candidate: Outcomes() for candidate in candidates}
+        return await self._experience.outcomes(self._tenant, text, candidates, self.encode)
 
     async def base_encoder(self) -> TextEncoder:
         """Return the frozen base encoder."""

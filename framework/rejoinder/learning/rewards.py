@@ -1,18 +1,22 @@
-"""Make one reward per task and part out of what several plugins said."""
+"""Make one reward per task and part out of what several plugins said, and see how much one reward says."""
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final
 
 from rejoinder.payloads import Reward
 
+FULL_WEIGHT: Final = 0.5
+"""A reward of this weight, as a customer's thumb has it, or of more says all that it says; a lighter one says less."""
+
 
 def merge_rewards(rewards: Iterable[Reward]) -> tuple[Reward, ...]:
-    """Average rewards of one task and part by weight; weights add up, reasons are joined, the weightiest correction stays.
+    """Average rewards of one task, part and index by weight; weights add up, reasons are joined, the weightiest correction stays.
 
-    Rewards of weight 0 are kept only where nothing else speaks of their task and part.
+    Rewards of weight 0 are kept only where nothing else speaks of the same.
 
     Example:
         >>> merged = merge_rewards([Reward(task="intent", value=1.0, weight=3.0, reason="thumbs up"),
@@ -20,10 +24,20 @@ def merge_rewards(rewards: Iterable[Reward]) -> tuple[Reward, ...]:
         >>> merged[0].value, merged[0].weight, merged[0].reason
         (0.75, 4.0, 'thumbs up; asked again')
     """
-    groups: dict[tuple[str, str], list[Reward]] = defaultdict(list)
+    groups: dict[tuple[str, str, int | None], list[Reward]] = defaultdict(list)
     for reward in rewards:
-        groups[reward.task, reward.about].append(reward)
+        groups[reward.task, reward.about, reward.index].append(reward)
     return tuple(_merged(group) for group in groups.values())
+
+
+def shrunk(value: float, weight: float) -> float:
+    """Return a reward as one number in [0, 1]: what weighs less lies nearer to 0.5, which says nothing.
+
+    Example:
+        >>> shrunk(0.0, 0.5), round(shrunk(0.0, 0.05), 3), shrunk(1.0, 3.0)
+        (0.0, 0.45, 1.0)
+    """
+    return 0.5 + (value - 0.5) * min(1.0, weight / FULL_WEIGHT)
 
 
 def _merged(group: list[Reward]) -> Reward:
@@ -40,6 +54,7 @@ def _merged(group: list[Reward]) -> Reward:
     return Reward(
         task=group[0].task,
         about=group[0].about,
+        index=group[0].index,
         value=min(1.0, max(0.0, value)),
         weight=weight,
         reason="; ".join(dict.fromkeys(reward.reason for reward in speaking)),

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import NotFoundError, RejoinderError
+from rejoinder.learning.signals import read_signals
 from rejoinder.learning.trials import review_trials
 from rejoinder.payloads import Caller, Schedule
 from rejoinder.store.schedules import claim_schedule, kept_schedules
@@ -26,6 +27,21 @@ LEARNING: Final = "rejoinder:learning"
 """The schedule of the learning loop itself."""
 
 LEARNING_S: Final = 60.0
+
+SIGNALS: Final = "rejoinder:signals"
+"""The schedule that reads what people did; where it fails, e.g. since the encoder is busy, learning goes on."""
+
+SIGNALS_S: Final = 60.0
+
+PRIVACY: Final = "rejoinder:privacy"
+"""The schedule of what is left of erasures."""
+
+PRIVACY_S: Final = 60.0
+
+RETENTION: Final = "rejoinder:retention"
+"""The schedule that deletes what is too old by a tenant's settings."""
+
+RETENTION_S: Final = 3600.0
 
 _SYSTEM = Caller(id="system", role="admin")
 _Work = Callable[[], Awaitable[object]]
@@ -51,7 +67,12 @@ async def keep_schedules(application: Application) -> list[tuple[str, str]]:
 async def _keep(application: Application, tenant: str) -> list[str]:
     database, clock = application.database, application.clock
     profile = await application.tenants.served(tenant)
-    mine: list[tuple[str, float, _Work]] = [(LEARNING, LEARNING_S, partial(_learning, application, tenant))]
+    mine: list[tuple[str, float, _Work]] = [
+        (SIGNALS, SIGNALS_S, partial(read_signals, application, tenant)),
+        (LEARNING, LEARNING_S, partial(_learning, application, tenant)),
+        (PRIVACY, PRIVACY_S, partial(application.eraser.carry_on, tenant)),
+        (RETENTION, RETENTION_S, partial(application.eraser.retain, tenant)),
+    ]
     for plugin, schedule in application.host.schedules:
         if plugin in profile.plugins:
             keep = partial(_of_plugin, application, tenant, plugin, schedule)
@@ -77,6 +98,7 @@ async def _learning(application: Application, tenant: str) -> None:
     await review_trials(
         application.database,
         application.models.registry,
+        application.tenants,
         application.settings.gate,
         tenant,
         clock=application.clock,

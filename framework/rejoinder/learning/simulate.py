@@ -88,7 +88,7 @@ def simulate(
     strategies: Sequence[Strategy] = ("static", "instant", "worker", "both", "retrain"),
     limit: int | None = None,
     drift: Drift | None = None,
-    checkpoints: int = 10,
+    checkpoints: int | Sequence[int] = 10,
     worker_every: int = 100,
     hold_back_every: int = DEFAULT_EVERY,
     seed: int = 0,
@@ -100,16 +100,16 @@ def simulate(
         stream_csv: what arrives, in order; its labels are known to the simulated user only.
         test_csv: asked at every checkpoint, never learned from.
         encoder: what makes vectors of texts.
-        feedback: "correction": a user who gets a wrong answer says the right label; "binary": one bit on the answer given, nothing more;
-            "none".
+        feedback: "correction": a user says whether the answer was right, and where it was not the right label; "binary": one bit on the
+            answer given, nothing more; "none".
         noise: probability in [0, 1] that a user is mistaken, taking another label of the stream for the right one.
         strategies: "static" never learns; "instant" learns from each feedback before the next message; "worker" fits anew after every
-            `worker_every` feedbacks; "both" does both; "retrain" fits anew at every checkpoint with the true labels of all messages up
-            to then, the most that feedback could give.
+            `worker_every` feedbacks, or a tenth of what it knows where that is more; "both" does both; "retrain" fits anew at every
+            checkpoint with the true labels of all messages up to then, the most that feedback could give.
         limit: most messages of the stream, >= 1.
         drift: "new-classes": a third of the labels is unknown at the start and arrives in the second half; "shift": half of the labels
             makes up nine tenths of the first half and a tenth of the second.
-        checkpoints: how many windows, >= 1.
+        checkpoints: how many windows, >= 1; or the numbers of messages, >= 1, after which windows end, beside the last.
         worker_every: feedbacks between two fits of a worker, >= 1.
         hold_back_every: about one text in so many never enters a model that learns from feedback; 0 keeps none back.
         seed: fixes noise, drift and fits.
@@ -127,6 +127,7 @@ def simulate(
     vectors = {
         kind: encoder.encode(texts.texts) for kind, texts in (("train", train), ("stream", stream), ("test", test))
     }
+    ends = _ends(len(stream.texts), checkpoints)
     curves: dict[str, Curve] = {}
     for name in dict.fromkeys(strategies):
         started = time.perf_counter()
@@ -138,13 +139,13 @@ def simulate(
             hold_back_every=hold_back_every,
             seed=seed,
         )
-        curves[name] = _replay(bot, stream, beliefs, test, vectors, feedback, checkpoints, started)
+        curves[name] = _replay(bot, stream, beliefs, test, vectors, feedback, ends, started)
     settings = {
         "feedback": feedback,
         "noise": noise,
         "limit": limit,
         "drift": drift,
-        "checkpoints": checkpoints,
+        "checkpoints": ends,
         "worker_every": worker_every,
         "hold_back_every": hold_back_every,
         "seed": seed,
@@ -191,12 +192,11 @@ def _replay(
     test: LabelledTexts,
     vectors: Mapping[str, Floats],
     feedback: FeedbackMode,
-    checkpoints: int,
+    ends: Sequence[int],
     started: float,
 ) -> Curve:
     """Let one bot live through the stream."""
     start = last = _accuracy(bot, test, vectors["test"])
-    ends = sorted({round(len(stream.texts) * (i + 1) / checkpoints) for i in range(checkpoints)} - {0})
     windows: list[Window] = []
     right_total = seen = 0
     for end in ends:
@@ -207,8 +207,11 @@ def _replay(
             right += said == stream.labels[i]
             if feedback == "binary":
                 bot.judged(text, vector, said, good=said == beliefs[i])
-            elif feedback == "correction" and said != beliefs[i]:
-                bot.corrected(text, vector, beliefs[i])
+            elif feedback == "correction":
+                if said == beliefs[i]:
+                    bot.judged(text, vector, said, good=True)
+                else:
+                    bot.corrected(text, vector, beliefs[i])
         bot.checkpoint(Stream(stream.texts[:end], stream.labels[:end], vectors["stream"][:end]))
         last = _accuracy(bot, test, vectors["test"])
         windows.append(Window(seen=end, accuracy=right / (end - seen), test_accuracy=last))
@@ -225,6 +228,13 @@ def _replay(
 def _accuracy(bot: Bot, test: LabelledTexts, vectors: Floats) -> float:
     said = bot.answer_all(test.texts, vectors)
     return sum(map(str.__eq__, said, test.labels)) / len(test.labels)
+
+
+def _ends(messages: int, checkpoints: int | Sequence[int]) -> list[int]:
+    """Numbers of messages after which windows end, ascending; the last is that of all."""
+    if isinstance(checkpoints, int):
+        return sorted({round(messages * (i + 1) / checkpoints) for i in range(checkpoints)} - {0})
+    return sorted({min(end, messages) for end in checkpoints} | {messages})
 
 
 def _beliefs(labels: Sequence[str], noise: float, rng: np.random.Generator) -> list[str]:
@@ -267,7 +277,7 @@ def _check(
     strategies: Sequence[str],
     limit: int | None,
     drift: str | None,
-    checkpoints: int,
+    checkpoints: int | Sequence[int],
     worker_every: int,
 ) -> None:
     for name, value, choices in (
@@ -284,6 +294,7 @@ def _check(
         raise InvalidInputError(f"no strategy named: choose from {', '.join(get_args(Strategy))}")
     if not 0 <= noise <= 1:
         raise InvalidInputError(f"noise must be in [0, 1], came as {noise}")
-    for name, number in (("limit", limit), ("checkpoints", checkpoints), ("worker_every", worker_every)):
+    marks = [checkpoints] if isinstance(checkpoints, int) else checkpoints
+    for name, number in (("limit", limit), *(("checkpoints", one) for one in marks), ("worker_every", worker_every)):
         if number is not None and number < 1:
             raise InvalidInputError(f"{name} must be >= 1, came as {number}")

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from rejoinder.learning.quality import service_quality
+from rejoinder.learning.quality import DRIFT_ERROR, service_quality
 from rejoinder.store.database import Database
+from rejoinder.store.examples import count_examples
 from rejoinder.store.models import list_versions
 from rejoinder.store.runs import list_runs
 from rejoinder.store.trials import list_model_decisions, list_trials
@@ -17,19 +18,29 @@ _MOST_VERSIONS = 10_000
 
 
 async def learning_status(
-    database: Database, tenant: str, tasks: Sequence[str], *, now: datetime, days: float, limit: int = 5
+    database: Database,
+    tenant: str,
+    tasks: Sequence[str],
+    *,
+    now: datetime,
+    days: float,
+    drift_error: float = DRIFT_ERROR,
+    limit: int = 5,
 ) -> dict[str, Any]:
     """Return what JSON can say of it.
 
     Args:
         tasks: whose versions to look at.
         days: how far back to look for what people said, > 0.
+        drift_error: chance in [0, 1) of a false alarm of drift; 0: it is not looked for.
         limit: most runs, trials and decisions, each newest first.
     """
-    quality = await service_quality(database, tenant, tasks, now=now, days=days)
+    quality = await service_quality(database, tenant, tasks, now=now, days=days, drift_error=drift_error)
     rows = await list_versions(database, tenant, limit=_MOST_VERSIONS)
     names = {row.id: f"{row.task}-{row.number}" for row in rows}
     states = {names[row.id]: row.state for row in rows}
+    examples = await count_examples(database, tenant)
+    kept_back = await count_examples(database, tenant, held_back=True)
 
     def named(row: Any) -> dict[str, Any]:
         return {**row.model_dump(mode="json"), "version": names.get(row.model_version_id)}
@@ -38,6 +49,10 @@ async def learning_status(
         "since": quality.since.isoformat(),
         "conversations": quality.conversations,
         "containment": quality.containment,
+        "examples": [
+            {"task": task, "examples": count, "held_back": kept_back.get(task, 0)}
+            for task, count in sorted(examples.items())
+        ],
         "versions": [
             {"task": task, "state": states.get(one.version), **asdict(one)}
             for task, versions in quality.versions.items()

@@ -10,6 +10,7 @@ from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.label_names import with_label_names
 from rejoinder.learning.memory import CorrectionMemory
+from rejoinder.learning.training_set import training_set
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _TASK: Final = "intent"
+
+GROWTH: Final = 0.1
+"""A worker waits until there is at least this share more to learn from: a fit takes as long as its examples are many."""
 
 
 class Stream(NamedTuple):
@@ -68,9 +72,11 @@ class Bot:
 
     def _fit(self) -> TextClassifier:
         head = TextClassifier()
-        examples = with_label_names(head, self._examples)
-        names = [one.text for one in examples[len(self._examples) :]]
-        vectors = [*self._vectors, *(self._encoder.encode(names) if names else ())]
+        kept = training_set(self._examples, head).examples
+        vector_of = {one.id: vector for one, vector in zip(self._examples, self._vectors, strict=True)}
+        examples = with_label_names(head, kept)
+        names = [one.text for one in examples[len(kept) :]]
+        vectors = [*(vector_of[one.id] for one in kept), *(self._encoder.encode(names) if names else ())]
         head.fit(examples, np.stack(vectors), seed=self._seed)
         return head
 
@@ -130,7 +136,7 @@ class InstantBot(Bot):
             self._examples.append(_example(f"stream:{len(self._examples)}", text, label, polarity))
             self._vectors.append(vector)
         self._since_fit += 1
-        if self._since_fit >= self._worker_every:
+        if self._since_fit >= max(self._worker_every, GROWTH * len(self._examples)):
             self._since_fit = 0
             self._head = self._fit()
             if self._instant:

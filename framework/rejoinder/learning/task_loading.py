@@ -16,6 +16,7 @@ from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.live_task import LiveTask
 from rejoinder.learning.memory import CorrectionMemory, MemoryTurn, turn_of
+from rejoinder.learning.training_set import training_set
 from rejoinder.learning.versions import Fitted, Registry
 from rejoinder.models.adapters.cache import AdapterCache
 from rejoinder.models.encoding.service import EncoderService
@@ -71,15 +72,17 @@ class TaskLoader:
         encoder = await self._encoder.ready()
         imported, kept_back = await self._imported(tenant, name)
         learner = factory()
+        base = training_set([*seeds, *imported], learner).examples
         try:
             fitted = await self._registry.fitted(
                 tenant,
                 name,
                 lambda: learner,
-                [*seeds, *imported],
+                base,
                 partial(self._read, tenant, learner, None),
                 base_hash=encoder.hash,
                 seed=self._seed,
+                stored={one.id for one in base} & {one.id for one in imported},
                 encoder=encoder,
             )
             return await self._made(tenant, name, fitted, imported, kept_back)
@@ -116,8 +119,11 @@ class TaskLoader:
             version_id=fitted.version_id,
             adapter=fitted.adapter,
         )
-        until = fitted.learned_until
-        later = [one for one in imported if until is not None and one.at is not None and one.at > until]
+        later: list[Example] = []
+        if fitted.learned_until is not None and imported:
+            new = await list_examples(self._database, tenant, name, new_since=fitted.learned_until)
+            ids = {one.id for one in new}
+            later = [one for one in imported if one.id in ids]
         if later:
             inputs = await self._read(tenant, learner, fitted.adapter, later)
             await asyncio.to_thread(learner.update, later, inputs)

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from rejoinder.errors import ConflictError
+from rejoinder.errors import ConflictError, ModelError, ModelIntegrityError, NotFoundError
 from rejoinder.learning.gate import RewardTest
+from rejoinder.learning.rewards import shrunk
+from rejoinder.learning.tenant_gate import gate_of
 from rejoinder.store.models import get_version, live_version, set_version_state
 from rejoinder.store.trials import (
     add_model_decision,
@@ -28,6 +30,7 @@ from rejoinder.store.trials import (
 
 if TYPE_CHECKING:
     from rejoinder.context import Clock
+    from rejoinder.learning.live import Profiles
     from rejoinder.learning.versions import Registry
     from rejoinder.settings import GateSettings
     from rejoinder.store.database import Database
@@ -92,7 +95,7 @@ def step_of_canary(
     for turn in turns:
         version = turn.version.partition("+")[0]
         if version in (canary, live):
-            test.add(turn.reward, canary=version == canary)
+            test.add(shrunk(turn.reward, turn.weight), canary=version == canary)
     figures: dict[str, Any] = {
         "rewarded": dict(test.counts),
         "difference": test.difference,
@@ -120,18 +123,35 @@ def step_of_canary(
 
 
 async def review_trials(
-    database: Database, registry: Registry, settings: GateSettings, tenant: str, *, clock: Clock
+    database: Database, registry: Registry, profiles: Profiles, gate: GateSettings, tenant: str, *, clock: Clock
 ) -> list[Step]:
-    """Look at a tenant's trials that go on and take the steps that are due; several processes may, and each step is taken once."""
-    taken = []
-    for trial in await open_trials(database, [tenant]):
+    """Look at a tenant's trials that go on and take the steps that are due; several processes may, and each step is taken once.
+
+    Args:
+        profiles: tells the tenant's own gate.
+        gate: the deployment's.
+    """
+    taken: list[Step] = []
+    trials = await open_trials(database, [tenant])
+    if not trials:
+        return taken
+    try:
+        settings = gate_of((await profiles.served(tenant)).settings, gate)
+    except NotFoundError:  # disabled meanwhile: its trials wait
+        return taken
+    for trial in trials:
         step = await _due(database, settings, trial, clock())
         if step is None:
             continue
         try:
-            await _take(database, registry, settings, trial, step, clock())
+            step = await _take(database, registry, settings, trial, step, clock())
         except ConflictError as error:  # another process was faster
             _logger.info("trial %s of tenant %s: %s", trial.id, tenant, error)
+            continue
+        except ModelError as error:
+            _logger.warning(
+                "trial %s of tenant %s goes on, since its step cannot be taken: %s", trial.id, tenant, error
+            )
             continue
         taken.append(step)
         _logger.info("trial of model %s, tenant %s: %s: %s", trial.model_version_id, tenant, step.action, step.reason)
@@ -159,31 +179,43 @@ async def _due(database: Database, settings: GateSettings, trial: ModelTrial, no
 
 async def _take(
     database: Database, registry: Registry, settings: GateSettings, trial: ModelTrial, step: Step, now: datetime
-) -> None:
+) -> Step:
+    """Take a step in one transaction: a process that is killed has taken it wholly or not at all; return what was taken.
+
+    A version whose files are damaged is not made live.
+    """
     tenant, version_id = trial.tenant_id, trial.model_version_id
-    if step.action == "canary":
-        await begin_canary(database, tenant, trial.id, share=settings.canary_share, at=now)
-        await set_version_state(database, tenant, version_id, "canary")
-    else:
-        promoted = step.action == "promote"
-        await end_trial(database, tenant, trial.id, "promoted" if promoted else "rejected", at=now)
-        if (await get_version(database, tenant, version_id)).state not in ("live", "retired"):
-            if promoted:
-                await registry.promote(tenant, version_id, instead_of=trial.against_id)
-            else:
-                await set_version_state(database, tenant, version_id, "retired", at=now)
-                await registry.tidy(tenant, trial.task)
-    await add_model_decision(
-        database,
-        tenant,
-        task=trial.task,
-        version_id=version_id,
-        action=step.action,
-        by=TRIAL,
-        reason=step.reason,
-        details=step.details,
-        at=now,
-    )
+    version = await get_version(database, tenant, version_id)
+    settled = version.state in ("live", "retired")
+    if step.action == "promote" and not settled and version.artefact:
+        try:
+            await registry.files(version)
+        except ModelIntegrityError as error:
+            step = Step(action="reject", reason=f"its files cannot be used: {error}", details=step.details)
+    async with database.write() as session:
+        if step.action == "canary":
+            await begin_canary(session, tenant, trial.id, share=settings.canary_share, at=now)
+            await set_version_state(session, tenant, version_id, "canary", at=now)
+        else:
+            promoted = step.action == "promote"
+            await end_trial(session, tenant, trial.id, "promoted" if promoted else "rejected", at=now)
+            if not settled and promoted:
+                await set_version_state(session, tenant, version_id, "live", instead_of=trial.against_id, at=now)
+            elif not settled:
+                await set_version_state(session, tenant, version_id, "retired", at=now)
+        await add_model_decision(
+            session,
+            tenant,
+            task=trial.task,
+            version_id=version_id,
+            action=step.action,
+            by=TRIAL,
+            reason=step.reason,
+            details=step.details,
+            at=now,
+        )
+    await registry.tidy(tenant, trial.task)
+    return step
 
 
 def _name(version: ModelVersion) -> str:

@@ -20,6 +20,7 @@ from rejoinder.host import Host
 from rejoinder.learning.drift import DriftWatch
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.queue import CPU, GPU, can_queue, make_queue, send_run
+from rejoinder.learning.tenant_gate import gate_of
 from rejoinder.payloads import Caller, Example
 from rejoinder.settings import DeploymentSettings
 from rejoinder.store.database import Database
@@ -137,7 +138,7 @@ class Triggers:
 
     async def _start(self, tenant: str, task: str, reason: str, profile: Profile) -> AdaptationRun | None:
         now = self._clock()
-        pause = timedelta(hours=self._settings.gate.pause_hours)
+        pause = timedelta(hours=gate_of(profile.settings, self._settings.gate).pause_hours)
         if pause and await last_roll_back(self._database, tenant, task, since=now - pause) is not None:
             _logger.info("tenant %s, %s: %s; it waits, since a model was taken back lately", tenant, task, reason)
             return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -117,6 +117,7 @@ class Registry:
         *,
         base_hash: str,
         seed: int,
+        stored: Collection[str] = (),
         encoder: TextEncoder | None = None,
     ) -> Fitted:
         """Return the learner of the live version; where there is none, or a server fitted it on something else, fit a new one on these.
@@ -126,6 +127,7 @@ class Registry:
         Args:
             encode: gives what the learner reads of examples; called only when something must be fitted.
             base_hash: of the encoder that gives it.
+            stored: ids of those of the examples that are in the store.
             encoder: that encoder, if what it is is to be told where a version was fitted with another.
         Raises:
             InvalidInputError: something must be fitted, and the learner cannot learn from these examples.
@@ -168,6 +170,7 @@ class Registry:
             seed=seed,
             metrics=metrics,
             parent_id=None if live is None else live.id,
+            example_ids=sorted(stored),
         )
         try:
             await set_version_state(self._database, tenant, row.id, "live")
@@ -310,6 +313,14 @@ class Registry:
             except ModelError as error:
                 _logger.warning("files of a retired model of tenant %s are left behind: %s", tenant, error)
 
+    def delete_files(self, address: str) -> None:
+        """Delete the files of a version that gave them up. It blocks: call it in a thread.
+
+        Raises:
+            ModelError: the artefact store cannot be reached.
+        """
+        self._store.delete(address)
+
     async def _rolled_back(self, tenant: str, task: str) -> list[ModelVersion]:
         """Versions that people did not want: what they were made of is not fitted again."""
         retired = await list_versions(self._database, tenant, task=task, state="retired")
@@ -400,12 +411,13 @@ def _load(version: ModelVersion, folder: Path, kind: type[Learner]) -> Fitted:
         anchors,
         labels,
         version.id,
-        _learned_until(version),
+        learned_until(version),
         f"{version.sha256} {version.artefact}" if (folder / ADAPTER).is_dir() else None,
     )
 
 
-def _learned_until(version: ModelVersion) -> datetime | None:
+def learned_until(version: ModelVersion) -> datetime | None:
+    """Return up to when a version has learned what was imported; None: it was fitted by the host, on all that there is."""
     if version.settings.get("origin") == _BY_HOST:
         return None
     told = version.settings.get("learned_until")

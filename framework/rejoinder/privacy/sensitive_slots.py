@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +20,8 @@ from rejoinder.wire import from_json, to_json
 if TYPE_CHECKING:
     from rejoinder.tenants.secrets import Vault
 
-_PURPOSE = "slots"
+SLOTS = "slots"
+"""What the vault is told that slot values are for."""
 _HIDDEN = "[HIDDEN]"
 
 
@@ -48,25 +49,52 @@ class SensitiveSlots:
         slots = {name: await self._hidden(slot, before.slots.get(name), request) for name, slot in state.slots.items()}
         entities = tuple([await self._masked(entity, request) for entity in state.entities])
         effects = tuple([await self._without_secrets(result, request) for result in state.effects])
-        return replace(state, slots=slots, entities=entities, effects=effects)
+        question = state.question
+        if question is not None and question.text:
+            secrets = _secrets(state, slots)
+            question = replace(question, text=await self._without(secrets, question.text, request))
+        return replace(state, slots=slots, entities=entities, effects=effects, question=question)
 
-    async def retold(self, reply: Reply, raw: ConversationState, hidden: ConversationState, request: Request) -> Reply:
-        """Return a reply as it may be stored: where `hide` had something to hide, the composer may have repeated it.
+    async def secrets(
+        self, told: Sequence[Slot], raw: ConversationState, hidden: ConversationState, request: Request
+    ) -> dict[str, str]:
+        """Return what stands in the store for each text that `hide` hid, or that was secret earlier in the turn.
+
+        Args:
+            told: the slots as they were before the turn and at any time in it.
+
+        Raises:
+            RedactionError: a value could not be looked at; nothing may be stored.
+        """
+        secrets: dict[str, str] = {}
+        for slot in told:
+            if slot.name in raw.slots and raw.slots[slot.name].value == slot.value:
+                continue
+            for text in _texts(slot.value):
+                shown = _HIDDEN if slot.sensitive else await self._host.redact_text(text, "store", request)
+                if shown != text:
+                    secrets[text] = shown
+        return secrets | _secrets(raw, hidden.slots)
+
+    async def retold(self, reply: Reply, secrets: Mapping[str, str], request: Request) -> Reply:
+        """Return a reply as it may be stored where `hide` had something to hide, or there are secrets: the composer may have said them.
 
         Elsewhere a reply stays as it is: the numbers in it are the bot's own, such as whom to call.
 
         Raises:
             RedactionError: it could not be looked at; nothing may be stored.
         """
-        if raw == hidden:
-            return reply
-        secrets = {
-            text: str(hidden.slots[name].value)
-            for name, slot in raw.slots.items()
-            if hidden.slots[name].sensitive
-            for text in _texts(slot.value)
-        }
         return from_json(Reply, await self._without(secrets, to_json(reply), request))
+
+    @staticmethod
+    def heard(text: str, secrets: Mapping[str, str]) -> str:
+        """Return a redacted message as it may be stored: without the secrets that it told, however these were spaced and capitalised."""
+        for secret in sorted(secrets, key=len, reverse=True):
+            signs = r"[\s-]*".join(re.escape(sign) for sign in re.sub(r"[\s-]", "", secret))
+            if signs:
+                shown = secrets[secret].replace("\\", r"\\")
+                text = re.sub(rf"(?<!\w){signs}(?!\w)", shown, text, flags=re.IGNORECASE)
+        return text
 
     async def reveal(self, tenant: str, conversation_id: str, state: ConversationState) -> ConversationState:
         """Return the state with raw values again; a slot whose value expired is gone."""
@@ -78,7 +106,7 @@ class SensitiveSlots:
             if not slot.sensitive:
                 slots[name] = slot
             elif name in kept:
-                slots[name] = replace(slot, value=orjson.loads(self._vault.decrypt(_PURPOSE, tenant, kept[name])))
+                slots[name] = replace(slot, value=orjson.loads(self._vault.decrypt(SLOTS, tenant, kept[name])))
         return replace(state, slots=slots)
 
     async def _hidden(self, slot: Slot, before: Slot | None, request: Request) -> Slot:
@@ -94,7 +122,7 @@ class SensitiveSlots:
                 request.tenant,
                 request.session_id or "",
                 slot.name,
-                ciphertext=self._vault.encrypt(_PURPOSE, request.tenant, orjson.dumps(slot.value)),
+                ciphertext=self._vault.encrypt(SLOTS, request.tenant, orjson.dumps(slot.value)),
                 expires_at=self._clock() + self._ttl,
             )
         return replace(slot, value=shown if is_text and shown != text else _HIDDEN, sensitive=True)
@@ -125,6 +153,16 @@ class SensitiveSlots:
         if isinstance(value, dict):
             return {name: await self._without(secrets, one, request) for name, one in value.items()}
         return value
+
+
+def _secrets(raw: ConversationState, hidden: Mapping[str, Slot]) -> dict[str, str]:
+    """Return what stands in the store for each text of a secret value."""
+    return {
+        text: str(hidden[name].value)
+        for name, slot in raw.slots.items()
+        if hidden[name].sensitive
+        for text in _texts(slot.value)
+    }
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -22,7 +22,19 @@ from rejoinder.serving.guards import AccessGuard, BodyLimit, Failures
 from rejoinder.serving.openapi import describe
 from rejoinder.serving.problems import ProblemError, answer_problem
 from rejoinder.serving.responses import JsonRoute
-from rejoinder.serving.routes import conversations, examples, feedback, health, keys, learning, models, runs, tenants
+from rejoinder.serving.routes import (
+    conversations,
+    examples,
+    feedback,
+    health,
+    keys,
+    learning,
+    metrics,
+    models,
+    runs,
+    tenants,
+    users,
+)
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
@@ -68,9 +80,23 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
     app.router.route_class = JsonRoute
     for error in (RejoinderError, ProblemError, HTTPException, RequestValidationError):
         app.add_exception_handler(error, answer_problem)
-    for module in (conversations, feedback, keys, tenants, models, runs, learning, examples, health, guests, socket):
+    for module in (
+        conversations,
+        feedback,
+        users,
+        keys,
+        tenants,
+        models,
+        runs,
+        learning,
+        examples,
+        health,
+        guests,
+        socket,
+    ):
         app.include_router(module.router, prefix="/v1")
     app.include_router(docs.router)
+    app.include_router(metrics.router)
     app.add_api_route("/", _home, include_in_schema=False)
     if not callable(application):
         app.state.door = Door(application)

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from rejoinder.errors import ModelError
 from rejoinder.serving.access import TENANT_HEADER, Access, bearer
 from rejoinder.serving.hub import Hub
+from rejoinder.serving.store_metrics import StoreMetrics
 from rejoinder.tenants.quotas import RateLimiter
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Door:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.hub = Hub()
+        self.store_metrics = StoreMetrics(application)
         self.closing = asyncio.Event()
         self.warm = asyncio.Event()
         self.warm.set()

@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from rejoinder.learning.example_import import ExampleIn
 from rejoinder.serving.guards import AccessGuard
-from rejoinder.serving.schemas import ExampleIn, ProblemDocument
+from rejoinder.serving.schemas import ProblemDocument
 
 __all__ = ["describe"]
 

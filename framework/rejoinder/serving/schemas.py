@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from rejoinder.errors import InvalidInputError
-from rejoinder.payloads import ActionKind, Decision, Json, Mode, Part, Polarity, Reply, Reward
+from rejoinder.payloads import ActionKind, Decision, FlowFrame, Json, Mode, Part, Reply, Reward
 
 # --- parts ---------------------------------------------------------------------------------------------------------
 
@@ -110,6 +110,10 @@ class ConversationOut(_Out):
     user_id: str
     mode: Mode = Field(description="Who answers: the bot, nobody yet (queued), or a person.")
     turns: int
+    flows: list[FlowFrame] = Field(
+        description="The flows that wait, the one that runs last, and the step at which each is."
+    )
+    slots: dict[str, Any] = Field(description="What is known, by name, as it was stored: what is secret is masked.")
     history: list[LineOut]
 
 
@@ -152,7 +156,9 @@ class TurnOut(_Out):
     action: ActionKind
     decision_id: str | None = Field(description="What feedback names; none where a person speaks for the bot.")
     answered: bool = Field(description="Whether an answer was found.")
-    label: str | None = Field(description="The intent that was answered; the likeliest one where none was.")
+    label: str | None = Field(
+        description="The intent that was answered, null for an answer of none; the likeliest one where nothing was."
+    )
     confidence: float | None
     mode: Mode
     speaker: str = Field(description="bot, agent, or none while the customer waits for a person.")
@@ -234,15 +240,27 @@ class RatingIn(_FeedbackIn):
 
 
 class WordsIn(_FeedbackIn):
-    """The right intent, the right answer, a remark, or the name of what the person did."""
+    """The right intent, the right answer, the alternative that was chosen (its id or label), a remark, or what the person did.
+
+    What the shipped plugins know of `behaviour`: click, purchase, rephrased, repeated, abandoned, escalated.
+    """
 
     model_config = _example(decision_id="dec_1", kind="corrected_intent", value="card_arrival")
 
-    kind: Literal["corrected_intent", "corrected_answer", "free_text", "behaviour"]
+    kind: Literal["corrected_intent", "corrected_answer", "chosen", "free_text", "behaviour"]
     value: Words
 
 
-FeedbackIn = Annotated[ThumbsIn | RatingIn | WordsIn, Field(discriminator="kind")]
+class DwellIn(_FeedbackIn):
+    """For how many seconds the person looked at it."""
+
+    model_config = _example(decision_id="dec_1", kind="dwell", value=42.5, about="position", index=0)
+
+    kind: Literal["dwell"]
+    value: Annotated[float, Field(ge=0, le=86_400)]
+
+
+FeedbackIn = Annotated[ThumbsIn | RatingIn | WordsIn | DwellIn, Field(discriminator="kind")]
 
 
 class FeedbackOut(_Out):
@@ -387,6 +405,9 @@ class ModelVersionOut(_Out):
     metrics: dict[str, float]
     created_at: datetime
     promoted_at: datetime | None = None
+    erased_at: datetime | None = Field(
+        default=None, description="Since when examples that it was trained on are erased: it is to be replaced."
+    )
 
 
 class ModelEvaluation(_Out):
@@ -436,7 +457,20 @@ class LearningVersion(_Out):
     accuracy: float | None = None
     recall: float | None = Field(default=None, description="Mean over the labels that were right or asked for.")
     csat: float | None = Field(default=None, description="Share of thumbs up and of ratings of 4 and 5.")
-    ece: float | None = Field(default=None, description="Expected calibration error of the confidences.")
+    ece: float | None = Field(
+        default=None, description="Expected calibration error of the confidences against rewards."
+    )
+    reward: float | None = Field(default=None, description="Mean reward.")
+    drift: float | None = Field(default=None, description="By how much the mean reward was seen to change; 0: not.")
+    containment: float | None = Field(default=None, description="Share of its conversations without a person.")
+
+
+class LearningExamples(_Out):
+    """Of how many examples models of a task may learn."""
+
+    task: str
+    examples: int
+    held_back: int = Field(description="Those of them that no model is trained on.")
 
 
 class LearningStatus(_Out):
@@ -445,6 +479,7 @@ class LearningStatus(_Out):
     since: datetime
     conversations: int
     containment: float | None = Field(default=None, description="Share of conversations without a person.")
+    examples: list[LearningExamples]
     versions: list[LearningVersion]
     runs: list[dict[str, Json]]
     trials: list[dict[str, Json]]
@@ -507,20 +542,6 @@ class RunList(_Out):
     runs: list[RunOut]
 
 
-class ExampleIn(_In):
-    """One labelled example."""
-
-    model_config = _example(task="intent", text="where is my card", label="card_arrival")
-
-    task: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")] = "intent"
-    text: Words
-    label: Annotated[str, StringConstraints(min_length=1, max_length=8000)] | None = None
-    other: Annotated[str, StringConstraints(min_length=1, max_length=8000)] | None = None
-    target: Json = None
-    polarity: Polarity = "positive"
-    weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
-
-
 class BadRow(_Out):
     """A row that was not loaded."""
 
@@ -535,6 +556,37 @@ class ImportOut(_Out):
     repeated: int = Field(description="Rows that were there already.")
     bad: list[BadRow] = Field(description="The first hundred rows that were left out.")
     bad_count: int
+
+
+# --- users ---------------------------------------------------------------------------------------------------------
+
+
+class ConsentIn(_In):
+    """Whether a user may be learned from."""
+
+    model_config = _example(consent=False)
+
+    consent: bool | None = Field(description="Yes, no, or null: not answered, so that the tenant's setting decides.")
+
+
+class ConsentOut(_Out):
+    """What a user said of being learned from."""
+
+    user_id: str
+    consent: bool | None
+    forgotten: int = Field(description="Examples of theirs that models were made to forget.")
+
+
+class ErasureOut(_Out):
+    """What an erasure did."""
+
+    counts: dict[str, int] = Field(description="Rows that named the user, by table; empty: nothing was stored of them.")
+    examples: int = Field(description="Examples that models are made to forget.")
+    marked: list[str] = Field(description="Model versions that were trained on some of these.")
+    runs: list[str] = Field(description="Runs that were queued to learn anew without them.")
+    erasure_id: str = Field(
+        description="Of the audit row, which does not name the user; empty where nothing was erased."
+    )
 
 
 class PageOut(_Out):

@@ -20,7 +20,17 @@ from rejoinder.errors import NotFoundError
 from rejoinder.store.database import Database
 from rejoinder.store.failures import mapped_errors
 
-__all__ = ["Access", "add_missing", "get_or_none", "get_record", "list_records", "missing", "reading", "writing"]
+__all__ = [
+    "Access",
+    "add_missing",
+    "get_or_none",
+    "get_record",
+    "list_records",
+    "missing",
+    "plain",
+    "reading",
+    "writing",
+]
 
 Access: TypeAlias = Database | AsyncSession
 """Where an access function may run."""
@@ -57,6 +67,12 @@ def writing(function: Callable[Concatenate[Session, _P], _T]) -> _Async[_P, _T]:
             return await access.run_sync(function, *args, **kwargs)
 
     return call
+
+
+def plain(function: _Async[_P, _T]) -> _Sync[_P, _T]:
+    """Return an access function as it was written, to be called with the blocking session of another one."""
+    written: _Sync[_P, _T] = function.__wrapped__  # type: ignore[attr-defined]  # set by functools.wraps
+    return written
 
 
 def missing(kind: str, record_id: str) -> NotFoundError:

@@ -185,6 +185,18 @@ class Database:
 
         await self._on_schema(partial(downgrade, revision=revision))
 
+    async def forget_deleted(self) -> None:
+        """Empty SQLite's write-ahead log into its file, so that what was deleted is in neither; on PostgreSQL its vacuum sees to that.
+
+        A long reader may keep it from happening now: then the log is emptied in the course of time.
+        """
+        if self._lanes is None:
+            return
+        async with self._alone(), self._write_engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            if raw.driver_connection is not None:
+                await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def current_revision(self) -> str | None:
         """Return the revision of the store's schema; None when it has no tables yet."""
         from rejoinder.store.schema import current_revision

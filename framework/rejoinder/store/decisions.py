@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +77,16 @@ def find_decision(session: Session, tenant_id: str, decision_id: str) -> Decisio
     if row is None:
         raise missing("decision", decision_id)
     return _decision(row)
+
+
+def decisions_of_turns(session: Session, tenant_id: str, turn_ids: Sequence[str]) -> dict[str, Decision]:
+    """Return the first decision of each of these turns that has any, by turn, within another access function."""
+    mine = (_c.tenant_id == tenant_id, _c.turn_id.in_(turn_ids))
+    found: dict[str, Decision] = {}
+    for row in session.execute(select(_c.turn_id, *_COLUMNS).where(*mine).order_by(_c.at, _c.id)):
+        values = dict(row._mapping)
+        found.setdefault(values.pop("turn_id"), from_json(Decision, values))
+    return found
 
 
 def insert_decision(session: Session, tenant_id: str, decision: Decision, turn_id: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rejoinder.errors import SettingsError, StoreUnavailableError, did_you_mean
@@ -166,4 +167,11 @@ def _prepare_sqlite(engine: Engine, *, synchronous: Synchronous, write: bool) ->
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # Not by `exec_driver_sql`, which makes an execution context and a result of it: this is on the way of every turn.
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(begin)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(begin, (), error, sqlite3.Error, dialect=connection.dialect) from error
+        finally:
+            cursor.close()

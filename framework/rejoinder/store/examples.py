@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
+from rejoinder.learning.propensity import without_propensity
 from rejoinder.payloads import Example
 from rejoinder.store.access import add_missing, missing, reading, writing
-from rejoinder.store.tables import ExampleRow, table_of
+from rejoinder.store.tables import DecisionRow, ExampleRow, table_of
 from rejoinder.wire import from_json, to_json
 
-__all__ = ["add_examples", "count_examples", "get_example", "list_examples", "set_active"]
+__all__ = [
+    "Provenance",
+    "add_examples",
+    "count_examples",
+    "examples_of_user",
+    "get_example",
+    "get_examples",
+    "list_examples",
+    "list_provenance",
+    "set_active",
+]
 
 _examples = table_of(ExampleRow)
 _c = _examples.c
 _About: TypeAlias = tuple[str | None, str, str, str | None]
 """User, task, text and the pair's other text."""
 
-_COLUMNS = tuple(column for column in _c if column.name not in ("tenant_id", "held_back", "active"))
+_NOT_SAID = ("tenant_id", "held_back", "active", "subject_id", "imported_at", "origin")
+_COLUMNS = tuple(column for column in _c if column.name not in _NOT_SAID)
+_decisions = table_of(DecisionRow).c
+_MOST_IDS = 500
+
+
+class Provenance(NamedTuple):
+    """An example with where it came from: its source at first, whatever it was loaded by since, and whose words it holds."""
+
+    example: Example
+    source: str
+    subject_id: str | None
 
 
 @writing
@@ -33,6 +55,7 @@ def add_examples(
     *,
     held_back: Callable[[Example], bool] | None = None,
     at: datetime | None = None,
+    origins: Mapping[str, Provenance] | None = None,
 ) -> list[str]:
     """Keep the examples whose ids are not there yet, in one go.
 
@@ -42,11 +65,13 @@ def add_examples(
     Args:
         held_back: says of an example whether it is kept from all training; default none is.
         at: the moment for examples that name none; default now.
+        origins: by id, where examples that are loaded from a file came from; None: people just gave them.
     Returns:
         The ids that were new, in the order given.
     """
     given = {example.id: example for example in examples}
     now = at or utc_now()
+    subjects = _subjects(session, tenant_id, given.values())
     rows = [
         {
             **to_json(example),
@@ -54,6 +79,15 @@ def add_examples(
             "tenant_id": tenant_id,
             "held_back": bool(held_back and held_back(example)),
             "active": True,
+            **(
+                {"subject_id": subjects.get(example.decision_id or ""), "imported_at": None, "origin": None}
+                if origins is None
+                else {
+                    "subject_id": origins[example.id].subject_id,
+                    "imported_at": now,
+                    "origin": origins[example.id].source,
+                }
+            ),
         }
         for example in given.values()
     ]
@@ -80,6 +114,33 @@ def get_example(session: Session, tenant_id: str, example_id: str) -> Example:
 
 
 @reading
+def get_examples(session: Session, tenant_id: str, example_ids: Sequence[str]) -> dict[str, Example]:
+    """Return those examples that there are of these ids, by id."""
+    found = {}
+    for start in range(0, len(example_ids), _MOST_IDS):
+        mine = (_c.tenant_id == tenant_id, _c.id.in_(example_ids[start : start + _MOST_IDS]))
+        found.update({row.id: _example(row) for row in session.execute(select(*_COLUMNS).where(*mine))})
+    return found
+
+
+@reading
+def list_provenance(
+    session: Session, tenant_id: str, task: str, *, after: tuple[datetime, str] | None = None, limit: int = 500
+) -> list[Provenance]:
+    """Return a task's examples that nothing contradicts, with where they came from, in the order of their moments, then ids."""
+    statement = select(*_COLUMNS, _c.origin, _c.subject_id).where(
+        _c.tenant_id == tenant_id, _c.task == task, *_flags(True, None), *_later(after)
+    )
+    found = []
+    for row in session.execute(statement.order_by(_c.at, _c.id).limit(limit)):
+        values = dict(row._mapping)
+        origin, subject_id = values.pop("origin"), values.pop("subject_id")
+        example = from_json(Example, values)
+        found.append(Provenance(example, example.source if origin is None else origin, subject_id))
+    return found
+
+
+@reading
 def list_examples(
     session: Session,
     tenant_id: str,
@@ -88,6 +149,8 @@ def list_examples(
     active: bool | None = True,
     held_back: bool | None = None,
     after: tuple[datetime, str] | None = None,
+    known_by: datetime | None = None,
+    new_since: datetime | None = None,
     limit: int | None = None,
 ) -> list[Example]:
     """Return a task's examples in the order of their moments, then ids.
@@ -96,12 +159,16 @@ def list_examples(
         active: None: also those that a later correction contradicts.
         held_back: False: what may be trained on; True: the gate's own; None: both.
         after: moment and id of the last example of the page before.
+        known_by, new_since: only what people gave, or somebody loaded, up to a moment, or after one.
         limit: most wanted; None: all.
     """
-    statement = select(*_COLUMNS).where(_c.tenant_id == tenant_id, _c.task == task, *_flags(active, held_back))
-    if after is not None:
-        moment, example_id = after
-        statement = statement.where((_c.at > moment) | ((_c.at == moment) & (_c.id > example_id)))
+    statement = select(*_COLUMNS).where(
+        _c.tenant_id == tenant_id, _c.task == task, *_flags(active, held_back), *_later(after)
+    )
+    if known_by is not None:
+        statement = statement.where(_c.at <= known_by, or_(_c.imported_at.is_(None), _c.imported_at <= known_by))
+    if new_since is not None:
+        statement = statement.where(or_(_c.at > new_since, _c.imported_at > new_since))
     return [_example(row) for row in session.execute(statement.order_by(_c.at, _c.id).limit(limit))]
 
 
@@ -119,6 +186,12 @@ def count_examples(
     if since is not None:
         statement = statement.where(_c.at >= since)
     return {task: count for task, count in session.execute(statement.group_by(_c.task))}  # noqa: C416  # typed rows
+
+
+@reading
+def examples_of_user(session: Session, tenant_id: str, user_id: str) -> list[str]:
+    """Return the ids of the examples that a user gave and that nothing contradicts."""
+    return list(session.scalars(select(_c.id).where(_c.tenant_id == tenant_id, _c.user_id == user_id, _c.active)))
 
 
 @writing
@@ -158,9 +231,29 @@ def _settle(session: Session, tenant_id: str, about: Sequence[Any]) -> None:
 
 def _contradicts(older: Any, newer: Any) -> bool:
     """Say whether a correction overrules an example. Different targets are about different things: both stay."""
-    if (older.at, older.id) >= (newer.at, newer.id) or older.target != newer.target:
+    if (older.at, older.id) >= (newer.at, newer.id):
+        return False
+    if without_propensity(older.target) != without_propensity(newer.target):
         return False
     return bool((older.label == newer.label) == (older.polarity == "negative"))
+
+
+def _subjects(session: Session, tenant_id: str, examples: Iterable[Example]) -> dict[str, str | None]:
+    """Return, by decision, whose words examples hold."""
+    ids = sorted({example.decision_id for example in examples if example.decision_id is not None})
+    found: dict[str, str | None] = {}
+    for start in range(0, len(ids), _MOST_IDS):
+        mine = (_decisions.tenant_id == tenant_id, _decisions.id.in_(ids[start : start + _MOST_IDS]))
+        rows = session.execute(select(_decisions.id, _decisions.user_id).where(*mine))
+        found |= {decision_id: user_id for decision_id, user_id in rows}  # noqa: C416  # typed rows
+    return found
+
+
+def _later(after: tuple[datetime, str] | None) -> list[Any]:
+    if after is None:
+        return []
+    moment, example_id = after
+    return [(_c.at > moment) | ((_c.at == moment) & (_c.id > example_id))]
 
 
 def _same(column: Any, value: str | None) -> Any:

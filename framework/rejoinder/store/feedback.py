@@ -1,26 +1,47 @@
-"""Feedback on decisions, and the rewards that came of it."""
+"""Feedback on decisions, the rewards that came of it, and what is to be known before it is taken."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.errors import ConflictError
-from rejoinder.payloads import Feedback, Reward
-from rejoinder.store.access import add_missing, missing, reading, writing
+from rejoinder.learning.user_trust import UserTrust
+from rejoinder.payloads import Decision, Example, Feedback, Reward
+from rejoinder.store.access import add_missing, missing, plain, reading, writing
 from rejoinder.store.decisions import find_decision
-from rejoinder.store.tables import FeedbackRow, table_of
+from rejoinder.store.examples import add_examples, examples_of_user, set_active
+from rejoinder.store.tables import ExampleRow, FeedbackRow, table_of
+from rejoinder.store.users import trust_of, weigh_statements
 from rejoinder.wire import from_json, to_json
 
-__all__ = ["StoredFeedback", "add_feedback", "find_by_key", "get_feedback", "list_feedback", "set_rewards"]
+__all__ = [
+    "FeedbackSituation",
+    "ScoredFeedback",
+    "Statement",
+    "StoredFeedback",
+    "add_feedback",
+    "feedback_situation",
+    "find_by_key",
+    "get_feedback",
+    "list_feedback",
+    "record_feedback",
+    "set_rewards",
+    "statement_of",
+]
 
 _feedback = table_of(FeedbackRow)
 _c = _feedback.c
+_examples = table_of(ExampleRow).c
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_MOST_EARLIER = 50
+_LOADED = 40.0
+"""Statements of whoever loads examples from a file, all right."""
 _EXTRA = ("tenant_id", "idempotency_key", "request_hash", "rewards")
 
 
@@ -31,6 +52,121 @@ class StoredFeedback:
     feedback: Feedback
     rewards: tuple[Reward, ...] | None
     is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackSituation:
+    """What there is before a person gives feedback on a decision.
+
+    Attributes:
+        said: how often the person said something in the last minute, hour and day.
+        earlier: what they said of this decision, oldest first.
+        trust: `User.agreed` and `User.disputed` of the person.
+    """
+
+    decision: Decision
+    said: tuple[int, int, int] = (0, 0, 0)
+    earlier: tuple[StoredFeedback, ...] = ()
+    trust: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """Who gave an example (None: it was loaded from a file), and how far they are trusted."""
+
+    user_id: str | None
+    trust: UserTrust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredFeedback:
+    """All that one feedback comes to.
+
+    Attributes:
+        overruled: rewards of earlier feedback, by its id, as they count from now on.
+        aside: ids of examples that teach nothing from now on; new ones among them.
+        statements: see `rejoinder.store.users.weigh_statements`.
+        take_back: all that the user taught before teaches nothing from now on.
+    """
+
+    feedback: Feedback
+    rewards: Sequence[Reward] = ()
+    examples: Sequence[Example] = ()
+    overruled: Mapping[str, Sequence[Reward]] = field(default_factory=dict)
+    aside: Sequence[str] = ()
+    statements: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    take_back: bool = False
+
+
+@writing
+def record_feedback(
+    session: Session,
+    tenant_id: str,
+    scored: ScoredFeedback,
+    *,
+    held_back: Callable[[Example], bool],
+    idempotency_key: str | None = None,
+    request_hash: str | None = None,
+) -> tuple[StoredFeedback, list[str]]:
+    """Keep a feedback with all that it comes to, in one transaction; return it, and the ids of the examples that were taken back.
+
+    Args:
+        held_back: see `add_examples`.
+        idempotency_key, request_hash: see `add_feedback`. Of a repeated request nothing is kept.
+    Raises:
+        NotFoundError, ConflictError: as `add_feedback`.
+    """
+    given = scored.feedback
+    stored = plain(add_feedback)(session, tenant_id, given, idempotency_key=idempotency_key, request_hash=request_hash)
+    if not stored.is_new:
+        return stored, []
+    for feedback_id, rewards in {given.id: scored.rewards, **scored.overruled}.items():
+        plain(set_rewards)(session, tenant_id, feedback_id, rewards)
+    plain(add_examples)(session, tenant_id, scored.examples, held_back=held_back)
+    plain(weigh_statements)(session, tenant_id, scored.statements, at=given.at)
+    taken_back = plain(examples_of_user)(session, tenant_id, given.user_id) if scored.take_back else []
+    if scored.aside or taken_back:
+        plain(set_active)(session, tenant_id, [*scored.aside, *taken_back], False)
+    return stored, taken_back
+
+
+@reading
+def feedback_situation(
+    session: Session, tenant_id: str, decision_id: str, user_id: str, *, at: datetime
+) -> FeedbackSituation:
+    """Return what there is before `user_id` gives feedback on a decision, in one look.
+
+    Raises:
+        NotFoundError: the tenant has no such decision.
+    """
+    decision = find_decision(session, tenant_id, decision_id)
+    mine = (_c.tenant_id == tenant_id, _c.user_id == user_id)
+    spoken = (*mine, _c.role == "customer", _c.at > at - _DAY)
+    minute, hour, day = session.execute(
+        select(func.count().filter(_c.at > at - _MINUTE), func.count().filter(_c.at > at - _HOUR), func.count()).where(
+            *spoken
+        )
+    ).one()
+    earlier = session.execute(
+        select(_feedback).where(*mine, _c.decision_id == decision_id).order_by(_c.at, _c.id).limit(_MOST_EARLIER)
+    )
+    return FeedbackSituation(
+        decision=decision,
+        said=(minute, hour, day),
+        earlier=tuple(_stored(row) for row in earlier),
+        trust=trust_of(session, tenant_id, user_id),
+    )
+
+
+@reading
+def statement_of(session: Session, tenant_id: str, example_id: str) -> Statement:
+    """Return who stands behind an example; what no example of this tenant says is known from a file, and surely right."""
+    row = session.execute(
+        select(_examples.user_id).where(_examples.tenant_id == tenant_id, _examples.id == example_id)
+    ).first()
+    if row is None or row.user_id is None:
+        return Statement(user_id=None, trust=UserTrust(agreed=_LOADED))
+    return Statement(user_id=row.user_id, trust=UserTrust(*trust_of(session, tenant_id, row.user_id)))
 
 
 @writing

@@ -56,6 +56,8 @@ class SqliteLanes:
         self._waiting: deque[_Job] = deque()
         self._drain: asyncio.Task[None] | None = None
         self._glances: Any = None
+        self._connection: Connection | None = None
+        """The writer's, kept from one write to the next until one fails."""
         self._closed = False
 
     async def read(self, work: Callable[[Session], _T]) -> _T:
@@ -111,6 +113,7 @@ class SqliteLanes:
             await asyncio.to_thread(pool.shutdown)
         if self._glances is not None:
             self._glances.close()
+        self._let_go()
         self._read_engine.dispose()
         self._write_engine.dispose()
 
@@ -126,30 +129,47 @@ class SqliteLanes:
                 if not batch:
                     continue
                 loop = asyncio.get_running_loop()
-                outcomes = await loop.run_in_executor(self._writer, self._write, [job.work for job in batch])
-            for job, (result, error) in zip(batch, outcomes, strict=True):
-                if job.done.cancelled():
-                    continue
-                if error is None:
-                    job.done.set_result(result)
-                else:
-                    job.done.set_exception(error)
+                await loop.run_in_executor(self._writer, self._write_and_tell, batch, loop)
 
     def _read(self, work: Callable[[Session], _T]) -> _T:
         with mapped_errors(), self._read_engine.connect() as connection, Session(connection) as session:
             return work(session)
 
+    def _write_and_tell(self, batch: list[_Job], loop: asyncio.AbstractEventLoop) -> None:
+        """Write, and tell those who wait directly, not by way of the task that waits for this thread."""
+        outcomes = self._write([job.work for job in batch])
+        loop.call_soon_threadsafe(_settle, batch, outcomes)
+
     def _write(self, batch: list[Callable[[Session], Any]]) -> list[_Outcome]:
         """Run a batch in one transaction; return for each its result or its error, after the commit."""
         mode: Any = "create_savepoint" if len(batch) > 1 else "rollback_only"
         try:
-            with mapped_errors(), self._write_engine.begin() as connection:
-                if len(batch) == 1:
-                    return [(_work(connection, batch[0], mode), None)]
-                outcomes = [_outcome(connection, work, mode) for work in batch]
+            with mapped_errors():
+                connection = self._connection = self._connection or self._write_engine.connect()
+                with connection.begin():
+                    if len(batch) == 1:
+                        return [(_work(connection, batch[0], mode), None)]
+                    outcomes = [_outcome(connection, work, mode) for work in batch]
         except BaseException as error:  # the commit failed, or the only one did: nothing was written
+            self._let_go()
             return [(None, error)] * len(batch)
         return outcomes
+
+    def _let_go(self) -> None:
+        """Give the writer's connection back, so that the next write gets it as new."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _settle(batch: list[_Job], outcomes: list[_Outcome]) -> None:
+    for job, (result, error) in zip(batch, outcomes, strict=True):
+        if job.done.cancelled():
+            continue
+        if error is None:
+            job.done.set_result(result)
+        else:
+            job.done.set_exception(error)
 
 
 def _work(connection: Connection, work: Callable[[Session], Any], mode: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
@@ -13,8 +13,9 @@ from rejoinder.context import utc_now
 from rejoinder.errors import ConflictError, NotFoundError
 from rejoinder.payloads import Evaluation
 from rejoinder.store.access import get_record, list_records, reading, writing
+from rejoinder.store.erasures import knows_erased
 from rejoinder.store.ids import new_id
-from rejoinder.store.tables import EvaluationRow, ModelVersion, table_of
+from rejoinder.store.tables import EvaluationRow, ModelVersion, VersionExamples, table_of
 
 __all__ = [
     "VersionState",
@@ -65,14 +66,16 @@ def add_version(
     metrics: Mapping[str, float] | None = None,
     parent_id: str | None = None,
     version_id: str | None = None,
+    example_ids: Sequence[str] = (),
     at: datetime | None = None,
 ) -> ModelVersion:
-    """Add a candidate; its number is the task's next.
+    """Add a candidate; its number is the task's next. Where an example that it was trained on was erased meanwhile, it is marked.
 
     Args:
         artefact: where its files are, a path or a URI.
         sha256: of the artefact, hexadecimal.
         parent_id: the version that it started from.
+        example_ids: the examples of the store that it was trained on.
     Raises:
         ConflictError: there is no such tenant or parent, or another process took the number: try again.
     """
@@ -92,8 +95,11 @@ def add_version(
         metrics=dict(metrics or {}),
         parent_id=parent_id,
         created_at=at or utc_now(),
+        erased_at=(at or utc_now()) if knows_erased(session, tenant_id, example_ids) else None,
     )
     session.add(version)
+    session.flush()
+    session.add(VersionExamples(tenant_id=tenant_id, model_version_id=version.id, example_ids=sorted(set(example_ids))))
     session.flush()
     return version
 
@@ -183,8 +189,8 @@ def set_version_state(
         instead_of: make it live only where this version is; None: whichever is.
     Raises:
         NotFoundError: the tenant has no such version.
-        ConflictError: there is no such move, the version's files were deleted, or another process made another version live at the
-            same time.
+        ConflictError: there is no such move, the version's files were deleted, it was trained on what is erased since, or another
+            process made another version live at the same time.
     """
     version = get_record(session, ModelVersion, "model version", tenant_id, version_id)
     before = cast("VersionState", version.state)
@@ -196,7 +202,7 @@ def set_version_state(
         )
     now = at or utc_now()
     if state == "live":
-        _refuse_without_files(version)
+        _refuse_unusable(version)
         former = _live(session, tenant_id, version.task)
         if instead_of is not None and (former is None or former.id != instead_of):
             raise ConflictError(
@@ -237,7 +243,7 @@ def roll_back(
         raise ConflictError(
             f"model version {live.id!r} cannot be rolled back: no version of the task {task!r} was live before it"
         )
-    _refuse_without_files(before)
+    _refuse_unusable(before)
     live.state, live.retired_at, live.promoted_at = "retired", at or utc_now(), None
     session.add(live)
     session.flush()
@@ -343,11 +349,16 @@ def _promoted_before(session: Session, version: ModelVersion, limit: int) -> lis
         _versions.task == version.task,
         _versions.state == "retired",
         _versions.promoted_at < version.promoted_at,
+        _versions.erased_at.is_(None),
     )
     return list_records(session, statement.order_by(_versions.promoted_at.desc()).limit(limit))
 
 
-def _refuse_without_files(version: ModelVersion) -> None:
+def _refuse_unusable(version: ModelVersion) -> None:
+    if version.erased_at is not None:
+        raise ConflictError(
+            f"model version {version.id!r} was trained on examples that were erased since, and serves no more: adapt anew"
+        )
     if not version.artefact:
         raise ConflictError(
             f"the files of model version {version.id!r} were deleted after it was retired (setting models.keep_retired): adapt anew"

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from rejoinder.learning.rewards import shrunk
 from rejoinder.store.access import reading
 from rejoinder.store.tables import AdaptationRun, ExampleRow, FeedbackRow, ModelDecision, ModelVersion, table_of
 
@@ -22,7 +23,7 @@ _versions = table_of(ModelVersion).c
 
 
 class Rewarded(NamedTuple):
-    """One piece of feedback, and the reward in [0, 1] that it gave to each task."""
+    """One piece of feedback, and the reward in [0, 1] that it gave to each task: nearer to 0.5 the less it weighs."""
 
     at: datetime
     id: str
@@ -55,11 +56,12 @@ def last_learned(session: Session, tenant_id: str, task: str) -> datetime | None
 
 @reading
 def new_examples(session: Session, tenant_id: str, task: str, *, since: datetime | None, limit: int) -> list[datetime]:
-    """Return the moments of the oldest trainable examples of a task after a moment, at most `limit`, oldest first."""
+    """Return when the oldest trainable examples of a task came in after a moment, at most `limit`, oldest first."""
     wanted = [_examples.tenant_id == tenant_id, _examples.task == task, _examples.active, ~_examples.held_back]
     if since is not None:
-        wanted.append(_examples.at > since)
-    return list(session.scalars(select(_examples.at).where(*wanted).order_by(_examples.at).limit(limit)))
+        wanted.append(or_(_examples.at > since, _examples.imported_at > since))
+    came = func.coalesce(_examples.imported_at, _examples.at)
+    return list(session.scalars(select(came).where(*wanted).order_by(came).limit(limit)))
 
 
 @reading
@@ -81,7 +83,15 @@ def rewards_after(session: Session, tenant_id: str, *, after: tuple[datetime, st
         .limit(limit)
     )
     return [
-        Rewarded(at, row_id, {one["task"]: one["value"] for one in rewards or () if one["weight"] > 0})
+        Rewarded(
+            at,
+            row_id,
+            {
+                one["task"]: shrunk(one["value"], one["weight"])
+                for one in rewards or ()
+                if one["weight"] > 0 and one["about"] != "position"
+            },
+        )
         for at, row_id, rewards in rows
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from rejoinder.payloads import Json
 from rejoinder.store.access import reading
 from rejoinder.store.tables import DecisionRow, FeedbackRow, Turn, table_of
 
-__all__ = ["RatedDecision", "conversation_ends", "decision_counts", "rated_decisions"]
+__all__ = ["RatedDecision", "contained", "conversation_ends", "decision_counts", "rated_decisions"]
 
 _decisions = table_of(DecisionRow).c
 _feedback = table_of(FeedbackRow).c
@@ -31,6 +32,7 @@ class RatedDecision:
         label, confidence: what it decided; None where it had nothing to decide.
         kind, value: of the feedback, as in `rejoinder.payloads.Feedback`.
         reward: for the decision's task, in [0, 1]; None: the feedback says nothing of it.
+        weight: of the reward.
     """
 
     decision_id: str
@@ -41,6 +43,7 @@ class RatedDecision:
     value: Json
     reward: float | None
     at: datetime
+    weight: float = 1.0
 
 
 @reading
@@ -63,6 +66,7 @@ def rated_decisions(session: Session, tenant_id: str, task: str, *, since: datet
         .where(_feedback.tenant_id == tenant_id, _feedback.at >= since, _decisions.task == task)
         .order_by(_feedback.at, _feedback.id)
     )
+    found = [(row, _reward(row.rewards, task)) for row in session.execute(statement)]
     return [
         RatedDecision(
             decision_id=row.id,
@@ -71,10 +75,11 @@ def rated_decisions(session: Session, tenant_id: str, task: str, *, since: datet
             confidence=row.confidence,
             kind=row.kind,
             value=row.value,
-            reward=next((one["value"] for one in row.rewards or () if one["task"] == task and one["weight"] > 0), None),
+            reward=None if reward is None else reward["value"],
+            weight=0.0 if reward is None else reward["weight"],
             at=row.at,
         )
-        for row in session.execute(statement)
+        for row, reward in found
     ]
 
 
@@ -103,6 +108,35 @@ def conversation_ends(session: Session, tenant_id: str, *, since: datetime) -> t
         or 0
     )
     return every, handed
+
+
+@reading
+def contained(session: Session, tenant_id: str, task: str, *, since: datetime) -> dict[str, tuple[int, int]]:
+    """Return, for each version of a task, in how many conversations it decided since a moment, and how many of them it handed to a person.
+
+    A conversation counts for all versions that decided in it, and as handed over for the one whose turn did so.
+    """
+    joined = (_decisions.tenant_id == _turns.tenant_id) & (_decisions.turn_id == _turns.id)
+    statement = (
+        select(_decisions.model_versions, _turns.conversation_id, _turns.action == HAND_OFF)
+        .join(table_of(Turn), joined)
+        .where(_decisions.tenant_id == tenant_id, _decisions.task == task, _decisions.at >= since)
+        .distinct()
+    )
+    every: dict[str, set[str]] = defaultdict(set)
+    handed: dict[str, set[str]] = defaultdict(set)
+    for versions, conversation_id, hand_off in session.execute(statement):
+        version = _version(versions, task)
+        every[version].add(conversation_id)
+        if hand_off:
+            handed[version].add(conversation_id)
+    return {version: (len(found), len(handed[version])) for version, found in every.items()}
+
+
+def _reward(rewards: list[dict[str, Any]] | None, task: str) -> dict[str, Any] | None:
+    """Return the reward of a task that says something of the decision as a whole."""
+    of_task = (one for one in rewards or () if one["task"] == task and one["about"] != "position")
+    return next((one for one in of_task if one["weight"] > 0), None)
 
 
 def _version(versions: dict[str, Any] | None, task: str) -> str:

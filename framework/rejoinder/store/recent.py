@@ -44,6 +44,11 @@ class RecentConversations:
             return kept
         return await load_conversation(self._database, tenant, conversation_id, history=self._history)
 
+    def drop(self, tenant: str) -> None:
+        """Keep nothing of a tenant any more."""
+        for key in [key for key in self._kept if key[0] == tenant]:
+            del self._kept[key]
+
     def keep(self, tenant: str, before: LoadedConversation, turn: NewTurn, state: ConversationState) -> None:
         """Keep what a conversation came to by a turn that was stored, with the state that was stored."""
         history = (*before.history, *lines_of(turn))[-self._history :] if self._history else ()

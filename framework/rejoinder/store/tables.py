@@ -22,6 +22,7 @@ __all__ = [
     "Conversation",
     "DecisionRow",
     "Document",
+    "ErasureRow",
     "EvaluationRow",
     "EventRow",
     "ExampleRow",
@@ -35,6 +36,7 @@ __all__ = [
     "Tenant",
     "Turn",
     "User",
+    "VersionExamples",
     "metadata",
     "table_of",
 ]
@@ -99,12 +101,17 @@ class _Owned(_Record):
 
 
 class User(_Owned, table=True):
-    """A person, by pseudonym. `consent`: True or False as they said, None when nobody asked."""
+    """A person, by pseudonym. `consent`: True or False as they said, None when nobody asked.
+
+    `agreed` and `disputed`: how many of their statements on decisions are held for right, and for wrong, in expected numbers.
+    """
 
     __tablename__ = "users"
 
     consent: bool | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
+    agreed: float = 0.0
+    disputed: float = 0.0
 
 
 class Conversation(_Owned, table=True):
@@ -208,7 +215,7 @@ class FeedbackRow(_Owned, table=True):
         ForeignKeyConstraint(["tenant_id", "decision_id"], ["decisions.tenant_id", "decisions.id"], ondelete="CASCADE"),
         UniqueConstraint("tenant_id", "idempotency_key"),
         Index(None, "tenant_id", "decision_id"),
-        Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "user_id", "at"),
         Index(None, "tenant_id", "at"),
     )
 
@@ -226,13 +233,19 @@ class FeedbackRow(_Owned, table=True):
 
 
 class ExampleRow(_Owned, table=True):
-    """An `Example` payload. `held_back`: never trained on, the gate's own; `active`: no later correction contradicts it."""
+    """An `Example` payload. `held_back`: never trained on, the gate's own; `active`: no later correction contradicts it.
+
+    `subject_id` is whose words it holds, where a decision says so: an agent's correction is the agent's, of a customer's text. Of what
+    was loaded from a file, `imported_at` says when, and `origin` what its source was where the file came from.
+    """
 
     __tablename__ = "examples"
     __table_args__ = (
         Index(None, "tenant_id", "task", "active", "at", "id"),
         Index(None, "tenant_id", "user_id", "task"),
         Index(None, "tenant_id", "decision_id"),
+        Index(None, "tenant_id", "subject_id"),
+        Index(None, "tenant_id", "task", "imported_at"),
     )
 
     task: str = Field(sa_type=PlainText)
@@ -248,10 +261,16 @@ class ExampleRow(_Owned, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     held_back: bool = False
     active: bool = True
+    subject_id: str | None = Field(default=None, sa_type=PlainText)
+    imported_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    origin: str | None = Field(default=None, sa_type=PlainText)
 
 
 class ModelVersion(_Owned, table=True):
-    """One fitted model of one task, with its lineage. At most one version of a task is live."""
+    """One fitted model of one task, with its lineage. At most one version of a task is live.
+
+    `erased_at`: since then, examples that it was trained on are erased, so that a clean one is to take its place.
+    """
 
     __tablename__ = "model_versions"
     __table_args__ = (
@@ -282,6 +301,41 @@ class ModelVersion(_Owned, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     promoted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    erased_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class VersionExamples(_Record, table=True):
+    """The ids of the stored examples that a version was trained on, so that erasure finds the versions that it concerns."""
+
+    __tablename__ = "version_examples"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "model_version_id"], ["model_versions.tenant_id", "model_versions.id"], ondelete="CASCADE"
+        ),
+    )
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True)
+    model_version_id: str = Field(sa_type=PlainText, primary_key=True)
+    example_ids: list[str] = Field(default_factory=list, sa_type=JsonText)
+
+
+class ErasureRow(_Owned, table=True):
+    """That something was erased, without a word of whom: the audit trail, and the news for other processes.
+
+    `example_ids`: what models are to forget; `tasks`: those of which a clean model is wanted; `finished_at`: when no model that was
+    trained on these examples was left.
+    """
+
+    __tablename__ = "erasures"
+    __table_args__ = (Index(None, "at"),)
+
+    at: datetime = Field(sa_type=UtcDateTime)
+    reason: str = Field(sa_type=PlainText)
+    by: str = Field(sa_type=PlainText)
+    counts: dict[str, int] = Field(default_factory=dict, sa_type=JsonText)
+    example_ids: list[str] = Field(default_factory=list, sa_type=JsonText)
+    tasks: list[str] = Field(default_factory=list, sa_type=JsonText)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class AdaptationRun(_Owned, table=True):

@@ -18,6 +18,7 @@ from rejoinder.store.ids import new_id
 from rejoinder.store.tables import DecisionRow, FeedbackRow, ModelDecision, ModelTrial, ModelVersion, table_of
 
 __all__ = [
+    "Action",
     "Outcome",
     "RewardedTurn",
     "add_model_decision",
@@ -180,7 +181,7 @@ def rewarded_turns(session: Session, tenant_id: str, task: str, *, since: dateti
         )
         for feedback_id, user_id, rewards, at, versions in session.execute(statement)
         for reward in rewards or ()
-        if task in versions and reward["task"] == task and reward["weight"] > 0
+        if task in versions and reward["task"] == task and reward["weight"] > 0 and reward["about"] != "position"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +10,11 @@ from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
+from rejoinder.learning.user_trust import UserTrust
 from rejoinder.store.access import add_missing, get_record, list_records, missing, reading, writing
 from rejoinder.store.tables import Conversation, DecisionRow, EventRow, ExampleRow, FeedbackRow, User, table_of
 
-__all__ = ["delete_user", "ensure_user", "get_user", "list_users", "set_consent"]
+__all__ = ["consents_of", "delete_user", "ensure_user", "get_user", "list_users", "set_consent", "weigh_statements"]
 
 _users = table_of(User).c
 _OF_A_USER: tuple[Table, ...] = tuple(
@@ -45,6 +47,32 @@ def list_users(session: Session, tenant_id: str, *, after: str = "", limit: int 
     """Return users by id, those after the id `after`, at most `limit`."""
     mine = (_users.tenant_id == tenant_id, _users.id > after)
     return list_records(session, select(User).where(*mine).order_by(_users.id).limit(limit))
+
+
+@reading
+def consents_of(session: Session, tenant_id: str, user_ids: Sequence[str]) -> dict[str, bool | None]:
+    """Return what users said of their data being learned from, by user; None: nobody asked. Unknown users are left out."""
+    mine = (_users.tenant_id == tenant_id, _users.id.in_(user_ids))
+    rows = session.execute(select(_users.id, _users.consent).where(*mine))
+    return {user_id: consent for user_id, consent in rows}  # noqa: C416  # typed rows
+
+
+@writing
+def weigh_statements(
+    session: Session, tenant_id: str, statements: Mapping[str, tuple[float, float]], *, at: datetime
+) -> None:
+    """Add to what is known of users' statements.
+
+    Args:
+        statements: by user, the chance in [0, 1] that a statement of theirs is right, and how much of a statement it counts for.
+    """
+    for user_id in sorted(statements):  # in one order, so that two writers never wait for one another
+        add_user(session, tenant_id, user_id, at)
+        mine = (_users.tenant_id == tenant_id, _users.id == user_id)
+        row = session.execute(select(_users.agreed, _users.disputed).where(*mine).with_for_update()).one()
+        right, weight = statements[user_id]
+        trust = UserTrust(row.agreed, row.disputed).after(right, weight=weight)
+        session.execute(update(table_of(User)).where(*mine).values(agreed=trust.agreed, disputed=trust.disputed))
 
 
 @writing
@@ -82,6 +110,14 @@ def delete_user(session: Session, tenant_id: str, user_id: str) -> dict[str, int
     return counts
 
 
+def trust_of(session: Session, tenant_id: str, user_id: str) -> tuple[float, float]:
+    """Return `User.agreed` and `User.disputed`, within another access function; zeros for a user who is not known."""
+    mine = (_users.tenant_id == tenant_id, _users.id == user_id)
+    row = session.execute(select(_users.agreed, _users.disputed).where(*mine)).first()
+    return (0.0, 0.0) if row is None else (row.agreed, row.disputed)
+
+
 def add_user(session: Session, tenant_id: str, user_id: str, at: datetime) -> None:
     """Add a user unless there is one, within another access function."""
-    add_missing(session, table_of(User), [{"tenant_id": tenant_id, "id": user_id, "consent": None, "created_at": at}])
+    new = {"tenant_id": tenant_id, "id": user_id, "consent": None, "created_at": at, "agreed": 0.0, "disputed": 0.0}
+    add_missing(session, table_of(User), [new])

@@ -24,6 +24,9 @@ from rejoinder.errors import (
     did_you_mean,
 )
 from rejoinder.fields import seal_secrets
+from rejoinder.learning.tenant_gate import SECTION as GATE
+from rejoinder.learning.tenant_gate import tenant_gate
+from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import LoadedSettings
 from rejoinder.store import tenants as tenant_rows
 from rejoinder.store.database import Database
@@ -81,6 +84,7 @@ def make_resolver(
         plugins.plugin_names,
         defaults=loaded.tenant_defaults,
         folder=loaded.tenants_dir,
+        sections={SECTION: PrivacySettings, GATE: tenant_gate(loaded.settings.gate)},
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,
     )
@@ -147,7 +151,7 @@ class Tenants:
         stored: dict[str, Any] = {}
         if settings:
             for plugin, table in settings.items():
-                self.resolver.refuse_unknown(plugin)
+                self.resolver.refuse_unknown_table(plugin)
                 stored[plugin] = self._seal(tenant, (plugin,), table)
         if settings or plugins is not None:
             for plugin in plugins or ():
@@ -459,7 +463,7 @@ class Tenants:
 
     def _path(self, key: str) -> tuple[str, ...]:
         plugin, _, rest = key.partition(".")
-        self.resolver.refuse_unknown(plugin)
+        self.resolver.refuse_unknown_table(plugin)
         if plugin not in self.resolver.models:
             raise SettingsError(f"the plugin {plugin!r} has no settings")
         if not rest or not all(rest.split(".")):

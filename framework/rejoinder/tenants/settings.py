@@ -59,10 +59,11 @@ class TenantSettingsResolver:
         plugin_names: all plugins that are loaded.
         defaults: the table `[tenant_defaults]`.
         folder: where the files `<tenant>.toml` are; it need not exist.
+        sections: tables of the host's own, beside those of plugins, by name.
         disabled: plugins that the deployment leaves out; what is said of them is passed over.
         unseal: opens what the row keeps encrypted, given the row's settings and the tenant.
     Raises:
-        SettingsError: `defaults` are wrong, or a model reads the environment by itself.
+        SettingsError: `defaults` are wrong, a model reads the environment by itself, or a plugin has the name of a table of the host.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class TenantSettingsResolver:
         *,
         defaults: Layer,
         folder: Path,
+        sections: Mapping[str, type[BaseModel]] | None = None,
         disabled: Collection[str] = (),
         unseal: Callable[[Any, str], Any] = lambda tree, _: tree,
     ) -> None:
@@ -81,7 +83,12 @@ class TenantSettingsResolver:
                     f"plugin {plugin!r}: its settings model {model.__name__} reads the environment, which never overrides a "
                     "tenant; derive it from pydantic.BaseModel"
                 )
-        self.models = dict(models)
+        self._sections = dict(sections or {})
+        for plugin in sorted(self._sections.keys() & set(plugin_names)):
+            raise SettingsError(
+                f"plugin {plugin!r}: the table [{plugin}] of a tenant's settings is the host's; rename it"
+            )
+        self.models = {**models, **self._sections}
         self.plugin_names = frozenset(plugin_names)
         self._defaults = defaults
         self._folder = folder
@@ -132,6 +139,11 @@ class TenantSettingsResolver:
             return str(error).splitlines(), {}
         return wrong, resolved.skipped
 
+    def refuse_unknown_table(self, name: str) -> None:
+        """Do nothing when a table of a tenant's settings is a loaded plugin's, or the host's. Raises as `refuse_unknown`."""
+        if name not in self._sections:
+            self.refuse_unknown(name)
+
     def refuse_unknown(self, plugin: str) -> None:
         """Do nothing when a plugin is loaded.
 
@@ -149,7 +161,8 @@ class TenantSettingsResolver:
         in_file = self._read(tenant)
         wrong = [*self._wrong_tables(in_file, "")] if in_file else []
         row = Layer("tenant", f"{ROW} of {tenant!r}", self._unseal(stored, tenant))
-        skipped = {name: "it is not installed" for name in (*(enabled or ()), *stored) if name not in self.plugin_names}
+        known = self.plugin_names | self._sections.keys()
+        skipped = {name: "it is not installed" for name in (*(enabled or ()), *stored) if name not in known}
         plugins = set(self.plugin_names if enabled is None else self.plugin_names & set(enabled))
         settings: dict[str, BaseModel] = {}
         layered: dict[str, Layered] = {}
@@ -183,7 +196,7 @@ class TenantSettingsResolver:
             key = f"{prefix}.{plugin}".removeprefix(".")
             if plugin in self._disabled:
                 continue
-            if plugin not in self.plugin_names:
+            if plugin not in self.plugin_names and plugin not in self._sections:
                 yield f"{place}: {key}: {self._no_such(plugin)}"
             elif plugin not in self.models:
                 yield f"{place}: {key}: the plugin {plugin!r} has no settings"
@@ -192,7 +205,7 @@ class TenantSettingsResolver:
 
     def _no_such(self, plugin: str) -> str:
         listed = ", ".join(sorted(self.plugin_names)) or "none"
-        return f"there is no plugin {plugin!r}.{did_you_mean(plugin, self.plugin_names)} Plugins installed: {listed}"
+        return f"there is no plugin {plugin!r}.{did_you_mean(plugin, [*self.plugin_names, *self._sections])} Plugins installed: {listed}"
 
 
 def _merge(plugin: str, *layers: Layer | None) -> Layered:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rejoinder.errors import EncoderBusyError
+    from rejoinder.learning.experience import Outcomes
     from rejoinder.learning.memory import Match
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.learner import Learner, Prediction
@@ -102,7 +103,7 @@ class EchoPlugin:
     @hookimpl(trylast=True)
     async def retrieve_answers(self, query: Query) -> tuple[Answer, ...]:
         """Offer the text itself."""
-        return (Answer(id="echo", score=0.5, source="echo", text=query.text),) if query.text else ()
+        return (Answer(id="echo", score=0.5, source="echo", text=query.text, intent="echo"),) if query.text else ()
 
     @hookimpl(trylast=True)
     async def compose_reply(self, action: Action, answers: tuple[Answer, ...]) -> Reply | None:
@@ -162,6 +163,10 @@ class HashModels:
     async def recall(self, task: str, text: str) -> Match | None:
         """Return None: nothing was corrected."""
         return None
+
+    async def outcomes(self, text: str, candidates: Collection[str]) -> Mapping[str, Outcomes]:
+        """Return nothing: nobody said anything."""
+        return {}
 
     async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
         """Return what a learner reads: vectors, or pairs of them.

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rejoinder.context import Context
-from rejoinder.payloads import Action, Answer, Card, ConversationState, Option, Reply
+from rejoinder.payloads import Action, Answer, Card, ConversationState, Option, Question, Reply
 
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
 
 def reply_to(action: Action, answers: tuple[Answer, ...], state: ConversationState, context: Context) -> Reply | None:
-    """Return the reply; None for a flow step without words, which its own plugin composes."""
+    """Return the reply; None for a flow step without words, which its own plugin composes.
+
+    Where something else was answered while a flow waits for an answer of its own, what it asked is said again at the end.
+    """
     settings: DialogueSettings = context.settings
     match action.kind:
         case "silent":
             return Reply(parts=())
         case "answer":
-            return _answered(answers, settings) if answers else _unknown(state, context)
+            reply = _answered(answers, settings) if answers else _unknown(state, context)
+            open_question = state.question if is_of_a_flow(state.question) else None
+            if open_question is None or not open_question.text:
+                return reply
+            return replace(reply, parts=(*reply.parts, open_question.text), options=open_question.options)
         case "hand_off":
             return Reply(parts=(_hand_off_text(action, state, settings),))
         case "ask":
             question = action.question
             return Reply(parts=(action.text or settings.texts.empty,), options=question.options if question else ())
         case _:
-            return Reply(parts=(action.text,)) if action.text else None
+            options = action.question.options if action.question else ()
+            return Reply(parts=(action.text,), options=options) if action.text else None
+
+
+def is_of_a_flow(question: Question | None) -> bool:
+    """Tell whether a flow waits for the answer to this question."""
+    return question is not None and question.kind in ("slot", "confirm")
 
 
 def ranked(answers: Sequence[Answer], settings: DialogueSettings) -> list[Answer]:
@@ -56,7 +70,7 @@ def _unknown(state: ConversationState, context: Context) -> Reply:
     rotated = [texts[(turn + step) % len(texts)] for step in range(len(texts))]
     last = next((line.text for line in reversed(context.history) if line.speaker == "bot"), "")
     unknown = next((text for text in rotated if text not in last), rotated[0])
-    if not settings.hand_off or state.misses < settings.hand_off_after_misses:
+    if not settings.hand_off or state.misses < settings.hand_off_after_misses or is_of_a_flow(state.question):
         return Reply(parts=(unknown,))
     yes = Option(title=settings.texts.yes_option, value="yes")
     no = Option(title=settings.texts.no_option, value="no")

@@ -22,7 +22,9 @@ from rejoinder.payloads import (
     Understanding,
 )
 
+from rejoinder_plugins.dialogue.anger import is_angry
 from rejoinder_plugins.dialogue.choices import NONE, chosen
+from rejoinder_plugins.dialogue.compose import is_of_a_flow
 from rejoinder_plugins.dialogue.phrases import asks_for_person, normalised, says_yes_or_no
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
@@ -62,7 +64,9 @@ class Turn:
                 return action
         if self._wants_person():
             return self.hand_off(self.text, "asked for a person")
-        options = self._near_ties()
+        if self.settings.hand_off and self.settings.hand_off_on_anger and is_angry(self.text):
+            return self.hand_off(self.text, "is angry")
+        options = [] if is_of_a_flow(self.question) else self._near_ties()
         if options and not self._same_as_before(options) and await self._nothing_was_taught():
             return self._ask_back(options, self.text)
         return self.answer(self.text, self.readings)
@@ -98,7 +102,7 @@ class Turn:
             effects = (
                 Effect(name=NOTIFY, plugin=self.settings.hand_off_notifier, arguments=arguments, timeout_s=timeout_s),
             )
-        state = replace(self.state, mode="queued", question=None, misses=0)
+        state = replace(self.state, mode="queued", question=None, misses=0, flows=())
         return Action(kind="hand_off", state=state, text=self.settings.texts.hand_off, reason=reason, effects=effects)
 
     # --- pending questions -----------------------------------------------------------------------------------------

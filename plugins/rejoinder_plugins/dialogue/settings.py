@@ -91,6 +91,9 @@ class DialogueSettings(BaseModel):
     )
     max_options: int = Field(default=3, ge=2, le=10, description="Most intents offered when asking back.")
     hand_off: bool = Field(default=True, description="Whether a person can take over the conversation.")
+    hand_off_on_anger: bool = Field(
+        default=True, description="Whether a message that is plainly angry goes to a person, where one can take over."
+    )
     hand_off_after_misses: int = Field(
         default=1, ge=1, le=10, description="A person is offered when so many messages in a row found no answer."
     )

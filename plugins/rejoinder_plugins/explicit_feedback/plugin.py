@@ -9,7 +9,7 @@ from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Decision, Example, Feedback, Polarity, Reward
 
-from rejoinder_plugins.explicit_feedback.score import ANSWER, label_task, rewards_for, text_of
+from rejoinder_plugins.explicit_feedback.score import ANSWER, chosen_label, label_task, rewards_for, text_of
 from rejoinder_plugins.explicit_feedback.settings import ExplicitFeedbackSettings
 
 _CLEARLY_GOOD: Final = 0.75
@@ -41,6 +41,8 @@ class ExplicitFeedbackPlugin:
         weight = settings.weight_of(feedback.role)
         if feedback.kind == "corrected_intent" and reward.task == label_task(decision):
             label = text_of(feedback, settings.max_intent_chars)
+        elif feedback.kind == "chosen" and reward.about != "position" and reward.task == label_task(decision):
+            label = chosen_label(feedback, decision)
         elif feedback.kind == "corrected_answer" and reward.task == ANSWER:
             label = text_of(feedback, settings.max_answer_chars)
         elif feedback.kind in ("thumbs", "rating") and reward.task == label_task(decision):

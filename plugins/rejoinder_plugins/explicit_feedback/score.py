@@ -48,6 +48,8 @@ def rewards_for(feedback: Feedback, decision: Decision, settings: ExplicitFeedba
             return _judged(feedback, decision, (feedback.value - 1) / 4, weight * settings.judgement_weight, reason)
         case "corrected_intent":
             return _corrected_intent(feedback, decision, weight, settings)
+        case "chosen":
+            return _chose(feedback, decision, weight, settings)
         case "corrected_answer":
             return _corrected_answer(feedback, decision, weight, settings)
         case "free_text":
@@ -61,12 +63,19 @@ def _is_number(value: object) -> bool:
 
 
 def _tasks(feedback: Feedback, decision: Decision) -> list[tuple[str, Part]]:
-    """Return the tasks, with their parts, that a judgement is about; one on a whole turn is about its intent and its answer."""
+    """Return the tasks, with their parts, that a judgement is about; one on a whole turn is about its intent and its answer.
+
+    An answer that is none of an intent (it has no label) says nothing of how the message was read.
+    """
     if decision.kind != "turn":
         return [(decision.task, feedback.about)]
     match feedback.about:
         case "whole":
-            return [(INTENT, "intent")] if decision.answer is None else [(INTENT, "intent"), (ANSWER, "answer")]
+            of_intent: list[tuple[str, Part]] = [(INTENT, "intent")]
+            of_answer: list[tuple[str, Part]] = [(ANSWER, "answer")]
+            if decision.answer is None:
+                return of_intent
+            return of_answer if decision.label is None else of_intent + of_answer
         case "intent":
             return [(INTENT, "intent")]
         case "answer":
@@ -100,6 +109,42 @@ def _corrected_intent(
             about="intent" if decision.kind == "turn" else feedback.about,
             correction=right,
         )
+    ]
+
+
+def chosen_label(feedback: Feedback, decision: Decision) -> str | None:
+    """Return the label of the alternative that was chosen; None where it was not among the candidates."""
+    picked = next((one for one in decision.candidates if feedback.value in (one.id, one.label)), None)
+    return None if picked is None else picked.label or picked.id
+
+
+def _chose(feedback: Feedback, decision: Decision, weight: float, settings: ExplicitFeedbackSettings) -> list[Reward]:
+    """Return what a choice among the shown alternatives says: for the chosen one, and a little against those shown before it."""
+    label = chosen_label(feedback, decision)
+    if label is None:
+        return []
+    places = [one.label or one.id for one in decision.candidates]
+    place = places.index(label)
+    task = label_task(decision)
+    who = _who(feedback)
+    passed = f"passed over by {who} for {label!r}"
+    return [
+        Reward(
+            task=task,
+            value=1.0 if label == decision.label else 0.0,
+            weight=weight,
+            reason=f"{label!r} chosen by {who} among {len(places)}",
+            about="intent" if decision.kind == "turn" else feedback.about,
+            correction=label,
+        ),
+        Reward(task=task, value=1.0, weight=weight, reason=f"chosen by {who}", about="position", index=place),
+        *(
+            Reward(
+                task=task, value=0.0, weight=weight * settings.passed_weight, reason=passed, about="position", index=one
+            )
+            for one in range(place)
+            if settings.passed_weight
+        ),
     ]
 
 

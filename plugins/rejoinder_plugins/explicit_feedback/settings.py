@@ -24,6 +24,12 @@ class ExplicitFeedbackSettings(BaseModel):
     remark_weight: float = Field(
         default=0.2, ge=0.0, le=1.0, description="Further factor for remarks that begin with a clear yes or no."
     )
+    passed_weight: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="Further factor against alternatives that were shown before the one that was chosen.",
+    )
     max_intent_chars: int = Field(
         default=200, ge=1, le=1000, description="Longest intent name that a correction may give."
     )

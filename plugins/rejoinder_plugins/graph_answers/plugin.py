@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 from rejoinder.context import Context, Models
 from rejoinder.errors import ModelNotReadyError
 from rejoinder.hooks import hookimpl
+from rejoinder.learning.propensity import PROPENSITY, propensity_of_shown
 from rejoinder.payloads import Answer, Citation, Decision, Example, Feedback, Polarity, Query, Reward, Task, Utterance
 
 from rejoinder_plugins.graph_answers.settings import GraphAnswersSettings
@@ -115,18 +116,23 @@ class GraphAnswersPlugin:
     async def make_examples(
         self, reward: Reward, feedback: Feedback, decision: Decision, context: Context
     ) -> list[Example]:
-        """Give the example for the path ranker: the path that was followed, or the one that leads to the right answer."""
+        """Give the example for the path ranker: the path that was followed, or the one that leads to the right answer.
+
+        Where chance chose the answer (exploration), its target says how likely that was.
+        """
         graph = context.graph
         if reward.task != TASK or graph is None or reward.weight <= 0 or not decision.input.strip():
             return []
         if reward.correction is not None and reward.value < _GOOD:
             taught = await _corrected(str(reward.correction), decision, graph, context)
+            likely = 1.0
             polarity: Polarity = "correction"
             weight = reward.weight
         else:
             if _BAD < reward.value < _GOOD:
                 return []
             taught = await _followed(decision, graph)
+            likely = propensity_of_shown(decision, decision.chosen[0]) if decision.chosen else 1.0
             polarity = "positive" if reward.value >= _GOOD else "negative"
             weight = reward.weight * abs(2.0 * reward.value - 1.0)
         if taught is None:
@@ -139,6 +145,7 @@ class GraphAnswersPlugin:
                 task=TASK,
                 text=text,
                 label=path,
+                target={PROPENSITY: likely} if 0.0 < likely < 1.0 else None,
                 polarity=polarity,
                 weight=weight,
                 source=f"feedback:{feedback.kind}",

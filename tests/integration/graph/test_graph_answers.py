@@ -16,7 +16,8 @@ from rejoinder.graph.graphs import Graphs
 from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.memory import CorrectionMemory
 from rejoinder.models.encoding.encoder import Encoder
-from rejoinder.payloads import Answer, Decision, Example, Feedback, Query, Utterance
+from rejoinder.models.training.objectives.reinforce import propensity_of
+from rejoinder.payloads import Answer, Candidate, Decision, Example, Feedback, Query, Utterance
 from rejoinder_plugins.graph_answers import GraphAnswersPlugin, GraphAnswersSettings
 
 from tests.support.films import SCHEMA, entities, questions, relations
@@ -200,6 +201,18 @@ async def test_a_confirmed_answer_teaches_the_path_that_was_followed(films: Grap
         (example,) = await bench.examples(feedback, decision)
         assert (example.text, example.label, example.polarity) == ("who directed X", "directed_by", "positive")
         assert example.weight > 0
+
+
+async def test_what_chance_chose_says_how_likely_that_was(films: Graph, taught: Models) -> None:
+    bench = Bench(films, taught)
+    asked = "Who directed Braveheart?"
+    decision = decided(asked, await bench.answers(asked))
+    (sure,) = await bench.examples(said("thumbs", -1), decision)
+    drawn = replace(decision, candidates=(Candidate(id=decision.chosen[0], score=0.5, propensity=0.25),))
+    (one,) = await bench.examples(said("thumbs", -1), drawn)
+    assert sure.target is None
+    assert one == replace(sure, target={"propensity": 0.25})
+    assert propensity_of(one) == 0.25
 
 
 async def test_a_rejected_path_is_not_followed_again(films: Graph, taught: Models) -> None:

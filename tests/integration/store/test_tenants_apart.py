@@ -14,9 +14,11 @@ from rejoinder.errors import ConflictError, NotFoundError
 from rejoinder.payloads import ConversationState, Evaluation, Reward
 from rejoinder.store import (
     alerts,
+    choices,
     conversations,
     decisions,
     documents,
+    erasures,
     events,
     examples,
     feedback,
@@ -24,10 +26,12 @@ from rejoinder.store import (
     keys,
     models,
     news,
+    personal_data,
     quality,
     runs,
     schedules,
     secret_slots,
+    signals,
     tenants,
     trials,
     turns,
@@ -49,6 +53,10 @@ WHOLE_DEPLOYMENT = {
     "models.live_versions": "gives ids of the tenants that a server asks for, to a watch that loads each tenant's own",
     "trials.open_trials": "gives the trials of the tenants that a server asks for, to the same watch",
     "alerts.tenants_with_due_deliveries": "gives tenants only, to a sweep",
+    "erasures.erasures_since": "gives ids of the tenants that a server asks for, to the watch that has their models in memory",
+    "totals.run_totals": "counts for the deployment's metrics",
+    "totals.decision_totals": "counts for the deployment's metrics",
+    "totals.serving_versions": "names of versions for the deployment's metrics, by tenant",
 }
 """Functions that see all tenants, and why they may."""
 
@@ -77,7 +85,7 @@ def access_functions() -> dict[str, Callable[..., Any]]:
 class Acme:
     """What "acme" has, one record of each kind."""
 
-    conversation = version = run = key = delivery = trial = ""
+    conversation = version = run = key = delivery = trial = erasure = ""
 
 
 @pytest.fixture
@@ -108,6 +116,7 @@ async def acme(database: Database) -> Acme:
     ids.run = (await runs.create_run(database, "acme", task="intent", at=NOON)).id
     await runs.claim_run(database, "acme", ids.run, owner="w1", lease_s=60, at=NOON)
     await schedules.claim_schedule(database, "acme", "daily", every_s=60, at=NOON)
+    await signals.note_read(database, "acme", NOON)
     against = await models.add_version(database, "acme", task="intent", artefact="/b", sha256="1")
     ids.trial = (
         await trials.start_trial(
@@ -118,6 +127,18 @@ async def acme(database: Database) -> Acme:
         database, "acme", task="intent", version_id=ids.version, action="promote", by="gate", reason="better", at=NOON
     )
     await feedback.set_rewards(database, "acme", "feedback_1", [Reward(task="intent", value=1.0, reason="x")])
+    ids.erasure = (
+        await erasures.add_erasure(
+            database,
+            "acme",
+            reason="user",
+            by="key",
+            counts={"users": 1},
+            example_ids=["gone"],
+            tasks=["intent"],
+            at=NOON,
+        )
+    ).id
     ids.key = (await keys.create_key(database, "acme", prefix="rk", hash="hash", role="agent")).id
     await documents.put_document(database, "acme", "doc_1", source="faq", text="text")
     await items.put_item(database, "acme", "item_1", title="Item")
@@ -125,6 +146,16 @@ async def acme(database: Database) -> Acme:
     await alerts.add_alert(database, "acme", alert(), receivers=["mail"], at=NOON)
     ids.delivery = (await alerts.list_deliveries(database, "acme"))[0].id
     return ids
+
+
+async def author_of(database: Database, tenant_id: str, example_id: str) -> str | None:
+    return (await feedback.statement_of(database, tenant_id, example_id)).user_id
+
+
+async def choices_of(database: Database, tenant_id: str) -> list[choices.RewardedChoice]:
+    newest, found = await choices.rewarded_choices(database, tenant_id, after=None, limit=9)
+    assert newest is None
+    return found
 
 
 async def total(counts: Awaitable[tuple[int, ...]]) -> int:
@@ -142,6 +173,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "alerts.get_alert": lambda db, t, _: alerts.get_alert(db, t, "incident_1"),
     "alerts.list_alerts": lambda db, t, _: alerts.list_alerts(db, t),
     "alerts.list_deliveries": lambda db, t, _: alerts.list_deliveries(db, t),
+    "choices.rewarded_choices": lambda db, t, _: choices_of(db, t),
     "conversations.close_conversation": lambda db, t, a: conversations.close_conversation(db, t, a.conversation),
     "conversations.delete_conversation": lambda db, t, a: conversations.delete_conversation(db, t, a.conversation),
     "conversations.get_conversation": lambda db, t, a: conversations.get_conversation(db, t, a.conversation),
@@ -160,6 +192,21 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "documents.get_document": lambda db, t, _: documents.get_document(db, t, "doc_1"),
     "documents.list_documents": lambda db, t, _: documents.list_documents(db, t),
     "documents.put_document": lambda db, t, _: documents.put_document(db, t, "doc_1", source="x", text="Other's"),
+    "erasures.add_erasure": lambda db, t, _: erasures.add_erasure(
+        db, t, reason="user", by="key", counts={}, example_ids=[]
+    ),
+    "erasures.delete_before": lambda db, t, _: erasures.delete_before(db, t, later(9e9)),
+    "erasures.erased_examples": lambda db, t, _: erasures.erased_examples(db, t),
+    "erasures.finish_erasure": lambda db, t, a: erasures.finish_erasure(db, t, a.erasure),
+    "erasures.list_erasures": lambda db, t, _: erasures.list_erasures(db, t),
+    "erasures.mark_versions": lambda db, t, _: erasures.mark_versions(
+        db, t, [erasures.TakenExample(id="example_1", task="intent", trainable=True, known_since=NOON)]
+    ),
+    "erasures.marked_files": lambda db, t, _: erasures.marked_files(db, t, "intent"),
+    "erasures.open_erasures": lambda db, t, _: erasures.open_erasures(db, t),
+    "erasures.release_files": lambda db, t, a: erasures.release_files(db, t, [a.version]),
+    "erasures.stop_runs": lambda db, t, _: erasures.stop_runs(db, t, ["intent"], reason="x"),
+    "erasures.take_examples": lambda db, t, _: erasures.take_examples(db, t, user_id="ann"),
     "events.add_events": lambda db, t, _: events.add_events(db, t, [event(text="Other's")]),
     "events.get_event": lambda db, t, _: events.get_event(db, t, "event_1"),
     "events.list_events": lambda db, t, _: events.list_events(db, t, user_id="ann"),
@@ -167,17 +214,35 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "examples.add_examples": lambda db, t, _: examples.add_examples(db, t, [example(label="Other's", at=later(1))]),
     "examples.count_examples": lambda db, t, _: examples.count_examples(db, t),
     "examples.get_example": lambda db, t, _: examples.get_example(db, t, "example_1"),
+    "examples.get_examples": lambda db, t, _: examples.get_examples(db, t, ["example_1"]),
+    "examples.examples_of_user": lambda db, t, _: examples.examples_of_user(db, t, "ann"),
+    "examples.list_provenance": lambda db, t, _: examples.list_provenance(db, t, "intent"),
     "examples.list_examples": lambda db, t, _: examples.list_examples(db, t, "intent", active=None),
     "examples.set_active": lambda db, t, _: examples.set_active(db, t, ["example_1"], False),
     "feedback.add_feedback": lambda db, t, _: feedback.add_feedback(
         db, t, new_feedback(), idempotency_key="key", request_hash="hash"
     ),
+    "feedback.feedback_situation": lambda db, t, _: feedback.feedback_situation(db, t, "decision_1", "ann", at=NOON),
     "feedback.find_by_key": lambda db, t, _: feedback.find_by_key(db, t, "key", "hash"),
     "feedback.get_feedback": lambda db, t, _: feedback.get_feedback(db, t, "feedback_1"),
     "feedback.list_feedback": lambda db, t, _: feedback.list_feedback(db, t, decision_id="decision_1"),
+    "feedback.record_feedback": lambda db, t, _: feedback.record_feedback(
+        db,
+        t,
+        feedback.ScoredFeedback(
+            feedback=new_feedback(),
+            examples=[example(label="Other's")],
+            overruled={"feedback_1": []},
+            aside=["example_1"],
+            statements={"ann": (0.0, 1.0)},
+            take_back=True,
+        ),
+        held_back=lambda _: False,
+    ),
     "feedback.set_rewards": lambda db, t, _: feedback.set_rewards(
         db, t, "feedback_1", [Reward(task="intent", value=1.0, reason="x")]
     ),
+    "feedback.statement_of": lambda db, t, _: author_of(db, t, "example_1"),
     "items.delete_item": lambda db, t, _: items.delete_item(db, t, "item_1"),
     "items.get_item": lambda db, t, _: items.get_item(db, t, "item_1"),
     "items.get_items": lambda db, t, _: items.get_items(db, t, ["item_1"]),
@@ -203,6 +268,8 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "models.release_artefacts": lambda db, t, _: models.release_artefacts(db, t, "intent", keep=0),
     "models.roll_back": lambda db, t, _: models.roll_back(db, t, "intent"),
     "models.set_version_state": lambda db, t, a: models.set_version_state(db, t, a.version, "retired"),
+    "personal_data.personal_rows": lambda db, t, _: personal_data.personal_rows(db, t, "ann", "conversation"),
+    "quality.contained": lambda db, t, _: quality.contained(db, t, "intent", since=NOON),
     "quality.conversation_ends": lambda db, t, _: total(quality.conversation_ends(db, t, since=NOON)),
     "quality.decision_counts": lambda db, t, _: quality.decision_counts(db, t, "intent", since=NOON),
     "quality.rated_decisions": lambda db, t, _: quality.rated_decisions(db, t, "intent", since=NOON),
@@ -227,6 +294,9 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "secret_slots.put_secret": lambda db, t, a: secret_slots.put_secret(
         db, t, a.conversation, "card", ciphertext=b"Other's", expires_at=later(9)
     ),
+    "signals.note_read": lambda db, t, _: signals.note_read(db, t, later(1)),
+    "signals.read_until": lambda db, t, _: signals.read_until(db, t),
+    "signals.turns_to_read": lambda db, t, _: signals.turns_to_read(db, t, since=later(-9e9), until=later(9e9)),
     "trials.add_model_decision": lambda db, t, a: trials.add_model_decision(
         db, t, task="intent", version_id=a.version, action="reject", by="gate", reason="Other's"
     ),
@@ -246,17 +316,20 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "turns.record_turn": lambda db, t, a: turns.record_turn(
         db, t, conversation_id=a.conversation, expected_version=1, state=ConversationState(), turn=turn(2)
     ),
+    "users.consents_of": lambda db, t, _: users.consents_of(db, t, ["ann"]),
     "users.delete_user": lambda db, t, _: users.delete_user(db, t, "ann"),
     "users.ensure_user": lambda db, t, _: users.ensure_user(db, t, "ann"),
     "users.get_user": lambda db, t, _: users.get_user(db, t, "ann"),
     "users.list_users": lambda db, t, _: users.list_users(db, t),
     "users.set_consent": lambda db, t, _: users.set_consent(db, t, "ann", False),
+    "users.weigh_statements": lambda db, t, _: users.weigh_statements(db, t, {"ann": (0.0, 1.0)}, at=NOON),
 }
 
 MAKES_ITS_OWN = {
     "alerts.add_alert",
     "conversations.open_conversation",
     "documents.put_document",
+    "erasures.add_erasure",
     "events.add_events",
     "examples.add_examples",
     "items.put_item",
@@ -284,7 +357,8 @@ def test_every_table_names_the_tenant():
     for table in metadata.tables.values():
         if table.name != "tenants":
             assert any(
-                key.column.table.name in {"tenants", "conversations"} for key in table.c.tenant_id.foreign_keys
+                key.column.table.name in {"tenants", "conversations", "model_versions"}
+                for key in table.c.tenant_id.foreign_keys
             ), table.name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -97,7 +98,8 @@ def test_several_gpus_have_a_process_each(run: Run, monkeypatch: pytest.MonkeyPa
     class Process:
         returncode = 0
 
-        def __init__(self, command: list[str], *, env: Mapping[str, str], start_new_session: bool) -> None:
+        def __init__(self, command: list[str], *, env: Mapping[str, str], stdin: int, start_new_session: bool) -> None:
+            assert stdin == subprocess.PIPE  # it ends when we do
             begun.append(env["CUDA_VISIBLE_DEVICES"])
             assert queues_of(tuple(command)) == "cpu,gpu,schedules"
             if len(begun) == 2:

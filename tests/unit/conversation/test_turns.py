@@ -623,6 +623,20 @@ async def test_where_nothing_was_found_the_candidates_are_the_readings(bot_of: M
     assert (decision.chosen, decision.label, decision.confidence, decision.answer) == ((), "a", 0.6, None)
 
 
+async def test_an_answer_of_no_intent_is_not_told_as_the_likeliest_reading(bot_of: MakeBot) -> None:
+    class Reads:
+        @hookimpl()
+        async def understand_intent(self) -> Understanding:
+            return Understanding(readings=(Reading(intent="a", confidence=0.6),))
+
+    bot = await bot_of(echo=False, knows=Knows(replace(ANSWER, intent=None)), reads=Reads())
+    turn = await bot.say("known")
+    decision = await bot.decision(turn)
+
+    assert (turn.answered, turn.label, turn.confidence) == (True, None, None)
+    assert (decision.chosen, decision.label, decision.confidence, decision.answer) == (("a1",), None, None, "Yes.")
+
+
 async def test_after_a_clarification_the_decision_is_about_the_first_text(bot_of: MakeBot) -> None:
     class Clarifies:
         @hookimpl()

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rejoinder import hookimpl
-from rejoinder.errors import PluginOrderError
+from rejoinder.errors import PluginOrderError, PluginSpecError
 from rejoinder.hooks import SPECS
-from rejoinder.host import Plugins
+from rejoinder.host import Host, Plugins
 from rejoinder.host.implementations import implementations_of, in_order
 from rejoinder.payloads import Query
+from rejoinder.testing import make_request
 
 
 def plugin(**order: Any) -> object:
@@ -134,3 +135,36 @@ def test_order_of_a_host_covers_all_hooks(host_of: Any) -> None:
 def test_hookimpl_refuses_what_makes_no_sense(order: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         hookimpl(**order)
+
+
+async def test_what_a_tenants_settings_leave_out_is_not_called_and_leaves_no_line() -> None:
+    class Guest:
+        def __init__(self, when: Any) -> None:
+            async def retrieve_answers(query: Query) -> list[Any]:
+                return []
+
+            self.retrieve_answers = hookimpl(when=when)(retrieve_answers)
+
+    def fails(settings: Any) -> bool:
+        raise RuntimeError("cannot say")
+
+    registry = Plugins()
+    registry.register(Guest(lambda settings: settings["on"]), "asked")
+    registry.register(Guest(fails), "broken")
+    registry.register(plugin(), "plain")
+    host = Host(registry)
+    for on, called in ((True, ["asked", "broken", "plain"]), (False, ["broken", "plain"])):
+        request = make_request(plugins=host.plugin_names, settings={"asked": {"on": on}})
+        await host.retrieve_answers(Query(text="x"), request)
+        assert sorted(one.plugin for one in request.trace.calls) == called
+    host.close()
+
+
+def test_what_is_always_called_cannot_be_left_out() -> None:
+    class Redactor:
+        @hookimpl(when=lambda settings: False)
+        def redact_text(self, text: str) -> str:
+            return text
+
+    with pytest.raises(PluginSpecError, match="redact_text is always called: remove `when`"):
+        Plugins().register(Redactor(), "redactor")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -37,9 +37,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Open]:
     NearestLearner.forget_calls()
     async with AsyncExitStack() as stack:
 
-        async def make(**plugins: Any) -> Application:
+        async def make(*, learning: Mapping[str, Any] | None = None, **plugins: Any) -> Application:
             named = {"taught": TaughtPlugin(), "learner_adaptation": LearnerAdaptationPlugin(), **plugins}
-            options: dict[str, Any] = {"tenants": ("acme", "other"), "workers": {"lease_s": 2.0}}
+            sections = {"workers": {"lease_s": 2.0}, "learning": {**(learning or {})}}
+            options: dict[str, Any] = {"tenants": ("acme", "other"), **sections}
             return await stack.enter_async_context(opened(tmp_path, named, **options))
 
         yield make
@@ -81,7 +82,8 @@ async def test_a_run_makes_a_candidate_of_all_examples_up_to_now(start: Open) ->
     (version,) = await candidates(application)
     (live,) = await list_versions(application.database, "acme", state="live")
     assert (version.id, version.task, version.parent_id) == (version_id, "intent", live.id)
-    assert {**version.settings, "learned_until": None} == {"origin": "run", "run": run_id, "learned_until": None}
+    assert (version.settings["origin"], version.settings["run"]) == ("run", run_id)
+    assert version.settings["examples"]["used"] == len(NearestLearner.fits[-1])
     assert NearestLearner.fits[-1] == [*SEEDS, text]
     assert NearestLearner.load(Path(version.artefact) / "head").texts == [*SEEDS, text]
 
@@ -402,3 +404,21 @@ async def test_a_run_of_a_worker_that_fell_silent_is_taken_up_by_another(start: 
 
     assert await carry_out(application, run_id) is not None
     assert (await run_of(application, run_id)).attempts == 2
+
+
+async def test_a_later_run_learns_what_is_new_and_rehearses_as_much_of_the_old(start: Open) -> None:
+    application = await start(learning={"replay_examples": 1})
+    first, second = text_that_is(False), text_that_is(False, start=50)
+    await keep(application, taught(first, "new"))
+    version_id = await carry_out(application, await new_run(application))
+    assert version_id is not None
+    await application.models.promote("acme", version_id)
+    await keep(application, taught(second, "new"))
+    later_id = await carry_out(application, await new_run(application))
+
+    learned = NearestLearner.fits[-1]
+    assert len(learned) == 2
+    assert learned[-1] == second
+    assert learned[0] in (*SEEDS, first)
+    later = next(one for one in await candidates(application) if one.id == later_id)
+    assert later.settings["examples"]["not_rehearsed"] == len(SEEDS)

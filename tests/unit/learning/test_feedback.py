@@ -134,6 +134,10 @@ async def desk(desk_of: Callable[..., Any]) -> Desk:
         ("rating", 3.5, "not 3.5"),
         ("rating", True, "not True"),
         ("rating", "5", "not '5'"),
+        ("dwell", -1, "seconds from 0"),
+        ("dwell", float("nan"), "seconds from 0"),
+        ("dwell", True, "not True"),
+        ("dwell", "30", "not '30'"),
         *(
             (kind, value, message)
             for kind in ("corrected_intent", "corrected_answer", "free_text", "behaviour")
@@ -169,6 +173,8 @@ async def test_a_value_that_does_not_fit_its_kind_is_refused(desk: Desk, kind: s
         ("corrected_answer", "x" * 8000, "x" * 8000),
         ("free_text", "thanks", "thanks"),
         ("behaviour", "click", "click"),
+        ("chosen", " lost ", "lost"),
+        ("dwell", 12, 12.0),
     ],
 )
 async def test_every_kind_is_stored_with_who_gave_it(desk: Desk, kind: str, value: Any, stored: Any) -> None:

@@ -12,8 +12,10 @@ from rejoinder.errors import InvalidInputError
 from rejoinder.learning.evaluate_intent import evaluate_intent, write_confusion_png
 from rejoinder.learning.labelled_csv import read_labelled_csv
 from rejoinder.learning.simulate import simulate, write_curves_png
+from rejoinder.learning.strategies import Bot
 from rejoinder.models.encoding.encoder import Encoder
 from rejoinder.models.training.settings import TrainingSettings
+from rejoinder.testing import HashEncoder
 
 TRAIN = {
     "card": ["I lost my card", "where is my card", "card is stuck in the machine"],
@@ -195,3 +197,39 @@ def test_bad_arguments_are_refused_before_any_work(
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         simulate(files[0], files[1], files[1], encoder=encoder, **options)
+
+
+def test_windows_end_where_they_are_asked_to(files: tuple[Path, Path]) -> None:
+    report = simulate(
+        files[0], files[1], files[1], encoder=HashEncoder(), checkpoints=[2, 5, 500], strategies=("static",)
+    )
+    assert [window.seen for window in report.strategies["static"].windows] == [2, 5, 9]
+
+
+@pytest.mark.parametrize("feedback", ["correction", "binary", "none"])
+def test_users_say_as_much_as_their_kind_of_feedback_allows(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, feedback: Any
+) -> None:
+    heard: list[tuple[str, str, bool | None]] = []
+
+    class Listener(Bot):
+        def answer(self, text: str, vector: Any) -> str:
+            return "card"
+
+        def corrected(self, text: str, vector: Any, label: str) -> None:
+            heard.append((text, label, None))
+
+        def judged(self, text: str, vector: Any, said: str, *, good: bool) -> None:
+            heard.append((text, said, good))
+
+    def listener(name: str, known: Any, *, encoder: Any, worker_every: int, hold_back_every: int, seed: int) -> Bot:
+        return Listener(known, encoder=encoder, hold_back_every=hold_back_every, seed=seed)
+
+    monkeypatch.setattr("rejoinder.learning.simulate.make_bot", listener)
+    simulate(files[0], files[1], files[1], encoder=HashEncoder(), feedback=feedback, strategies=("both",))
+    expected = {
+        "correction": [("my card broke", "card", True), ("closing time", "hours", None)],
+        "binary": [("my card broke", "card", True), ("closing time", "card", False)],
+        "none": [],
+    }
+    assert [one for one in heard if one[0] in ("my card broke", "closing time")] == expected[feedback]

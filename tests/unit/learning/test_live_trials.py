@@ -13,6 +13,7 @@ import pytest
 from rejoinder import hookimpl
 from rejoinder.application import Application
 from rejoinder.context import utc_now
+from rejoinder.learning import trials
 from rejoinder.learning.trials import in_canary
 from rejoinder.payloads import (
     Action,
@@ -236,6 +237,46 @@ async def test_a_trial_ends_when_a_person_promotes_something_else(start: Any) ->
     assert (step.action, "another version was made live" in step.reason) == ("reject", True)
     assert (await get_version(application.database, "acme", trial.model_version_id)).state == "retired"
     assert await said(application, "ana") == "other"
+
+
+async def test_a_step_that_is_broken_off_is_taken_again(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    application = await start(canary_hours=1e-6)
+    trial = await on_trial(application, "canary", share=0.5)
+    write, broken = trials.add_model_decision, [True]
+
+    async def breaks(*args: Any, **named: Any) -> Any:
+        if broken:
+            raise RuntimeError("killed")
+        return await write(*args, **named)
+
+    monkeypatch.setattr(trials, "add_model_decision", breaks)
+    with pytest.raises(RuntimeError, match="killed"):
+        await application.models.review_trials("acme")
+    assert [one.outcome for one in await list_trials(application.database, "acme")] == [None]
+    broken.clear()
+    await until(lambda: promoted(application, trial))
+    (decided,) = await list_model_decisions(application.database, "acme")
+    assert (decided.action, "without a sign of harm" in decided.reason) == ("promote", True)
+
+
+async def promoted(application: Application, trial: ModelTrial) -> bool:
+    await application.models.review_trials("acme")
+    return (await get_version(application.database, "acme", trial.model_version_id)).state == "live"
+
+
+async def test_a_canary_whose_files_are_damaged_is_not_made_live(start: Any) -> None:
+    application = await start(canary_hours=1e-6)
+    trial = await on_trial(application, "canary", share=0.5)
+    version = await get_version(application.database, "acme", trial.model_version_id)
+    for file in (await application.models.registry.files(version)).rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"damaged")
+    await application.models.review_trials("acme")
+    (decided,) = await list_model_decisions(application.database, "acme")
+
+    assert (decided.action, "its files cannot be used" in decided.reason) == ("reject", True)
+    assert (await get_version(application.database, "acme", version.id)).state == "retired"
+    assert await said(application, "ana") == "card"
 
 
 async def test_a_trial_of_one_tenant_is_not_another_tenants(start: Any) -> None:

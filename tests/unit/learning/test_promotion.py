@@ -11,6 +11,7 @@ import pytest
 from rejoinder import hookimpl
 from rejoinder.application import Application
 from rejoinder.context import utc_now
+from rejoinder.errors import SettingsError
 from rejoinder.learning.adaptation import run_adaptation
 from rejoinder.learning.holdback import held_back
 from rejoinder.payloads import Example
@@ -53,10 +54,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
         yield make
 
 
-async def teach(application: Application, count: int, *, pattern: str = "please block number {} for me") -> None:
+async def teach(
+    application: Application, count: int, *, pattern: str = "please block number {} for me", **changes: Any
+) -> None:
     """Teach a new label by so many texts, a tenth of which is kept back from all models."""
     examples = [
-        Example(id=f"{pattern}-{n}", task="intent", text=pattern.format(n), label="block", at=utc_now())
+        Example(id=f"{pattern}-{n}", task="intent", text=pattern.format(n), label="block", at=utc_now(), **changes)
         for n in range(count)
     ]
     await add_examples(application.database, "acme", examples, held_back=lambda one: held_back(one.text, 10))
@@ -99,6 +102,16 @@ async def test_too_few_held_back_examples_wait_and_say_how_many_more(start: Any)
     assert "more held-back rows would tell" in decided.reason
 
 
+async def test_held_back_rows_that_say_only_what_is_wrong_are_none_to_compare_on(start: Any) -> None:
+    application = await start()
+    await teach(application, 20, polarity="negative")
+    _, decided = await adapt(application)
+
+    assert decided.action == "wait"
+    assert "there are no held-back examples to compare on" in decided.reason
+    assert "more held-back rows would tell" in decided.reason
+
+
 async def test_a_candidate_that_is_no_better_is_not_let_through(start: Any) -> None:
     application = await start()
     await teach(application, 300)
@@ -130,6 +143,19 @@ async def test_a_person_decides_where_the_settings_say_so(start: Any) -> None:
 
     assert await state(application, version) == "candidate"
     assert (decided.action, "a person must promote it" in decided.reason) == ("wait", True)
+
+
+async def test_a_tenant_may_ask_for_more_than_the_deployment_and_asks_for_itself_alone(start: Any) -> None:
+    application = await start()
+    await application.tenants.create("umbrella")
+    await application.tenants.set_setting("umbrella", "gate.automatic", False)
+    await application.tenants.set_setting("acme", "gate.shadow_turns", 5)
+    await teach(application, 300)
+    version, decided = await adapt(application)
+
+    assert (decided.action, await state(application, version)) == ("shadow", "shadow")
+    with pytest.raises(SettingsError, match=r"gate\.error"):
+        await application.tenants.set_setting("acme", "gate.error", 0.2)
 
 
 @pytest.mark.parametrize(("gate", "wanted"), [({"canary_share": 0.3}, "canary"), ({"shadow_turns": 5}, "shadow")])

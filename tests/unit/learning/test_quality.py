@@ -26,8 +26,17 @@ def rated(decision: str, **changes: Any) -> RatedDecision:
     return RatedDecision(**{**values, **changes})
 
 
-def test_accuracy_counts_each_decision_once_by_what_was_said_last():
-    found = [rated("a"), rated("b", value=-1, reward=0.0), rated("b"), rated("c", value=-1, reward=0.0)]
+def test_accuracy_counts_each_decision_once_by_all_that_was_said_of_it():
+    weak = {"kind": "behaviour", "value": "rephrased", "reward": 0.0, "weight": 0.05}
+    overruled = rated("b", value=-1, reward=None, weight=0.0)
+    found = [
+        rated("a"),
+        overruled,
+        rated("b"),
+        rated("b", **weak),
+        rated("c", value=-1, reward=0.0),
+        rated("d", **weak),
+    ]
     (quality,) = of_versions({"intent-1": 10}, found)
     assert (quality.decisions, quality.rated) == (10, 3)
     assert quality.accuracy == pytest.approx(2 / 3)
@@ -59,3 +68,22 @@ def test_versions_are_apart_and_silence_is_none():
     assert [one.accuracy for one in qualities] == [0.0, None, 1.0]
     silent = qualities[1]
     assert (silent.rated, silent.recall, silent.csat, silent.ece) == (0, None, None, None)
+
+
+def test_containment_is_of_a_versions_conversations_and_the_reward_a_mean():
+    found = [rated("a"), rated("b", value=-1, reward=0.0), rated("c", kind="rating", value=3, reward=0.5)]
+    (quality,) = of_versions({"intent-1": 9}, found, ends={"intent-1": (8, 2), "intent-9": (1, 1)})
+    assert quality.containment == pytest.approx(0.75)
+    assert quality.reward == pytest.approx(0.5)
+    assert quality.drift is None
+
+
+def test_drift_is_how_far_the_mean_reward_fell():
+    pytest.importorskip("river", reason="needs the extra rejoinder[workers]")
+    steady = [rated(f"a{n}", reward=float(n % 10 != 0)) for n in range(400)]
+    worse = [rated(f"b{n}", reward=float(n % 10 < 3)) for n in range(400)]
+    (quality,) = of_versions({"intent-1": 800}, steady, drift_error=0.002)
+    assert quality.drift == 0.0
+    (quality,) = of_versions({"intent-1": 800}, [*steady, *worse], drift_error=0.002)
+    assert quality.drift is not None
+    assert -0.75 < quality.drift < -0.4

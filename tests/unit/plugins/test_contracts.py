@@ -13,8 +13,11 @@ from rejoinder_plugins import (
     corrections,
     dialogue,
     explicit_feedback,
+    exploration,
+    flows,
     graph_answers,
     hand_off_webhook,
+    implicit_feedback,
     intent,
     redaction,
 )
@@ -23,8 +26,11 @@ PLUGINS: dict[str, Any] = {
     "corrections": corrections.plugin,
     "dialogue": dialogue.plugin,
     "explicit_feedback": explicit_feedback.plugin,
+    "flows": flows.plugin,
     "graph_answers": graph_answers.plugin,
+    "exploration": exploration.plugin,
     "hand_off_webhook": hand_off_webhook.plugin,
+    "implicit_feedback": implicit_feedback.plugin,
     "intent": intent.plugin,
     "redaction": redaction.plugin,
 }
@@ -58,4 +64,4 @@ def test_they_fit_into_one_host_and_the_dialogue_stands_last(bench: Any) -> None
 
     one = bench(**PLUGINS, zebra=Other())
     assert [found.plugin for found in one.host.plugins.in_order("compose_reply")] == ["zebra", "dialogue"]
-    assert [found.plugin for found in one.host.plugins.in_order("rank_answers")] == ["dialogue"]
+    assert [found.plugin for found in one.host.plugins.in_order("rank_answers")] == ["dialogue", "exploration"]

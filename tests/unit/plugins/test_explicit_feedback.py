@@ -56,6 +56,13 @@ async def test_thumbs_on_the_answer_say_nothing_of_the_intent(taught: Any) -> No
     assert examples == []
 
 
+@pytest.mark.parametrize(("kind", "value"), [("thumbs", 1), ("thumbs", -1), ("rating", 5)])
+async def test_judging_an_answer_of_no_intent_teaches_no_intent(taught: Any, given: Any, kind: str, value: int) -> None:
+    rewards, examples = await taught(kind, value, decision=given.decision(label=None))
+    assert [(one.task, one.about) for one in rewards] == [("answer", "answer")]
+    assert examples == []
+
+
 async def test_thumbs_on_a_turn_without_an_answer_are_about_the_intent(taught: Any, given: Any) -> None:
     rewards, _ = await taught("thumbs", -1, decision=given.decision(answer=None))
     assert [one.task for one in rewards] == ["intent"]

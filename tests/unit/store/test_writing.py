@@ -55,11 +55,33 @@ async def test_a_write_that_raises_leaves_nothing(database: Database):
     assert set(await items.get_items(database, "acme", ["i1", "i2"])) == {"i1", "i2"}
 
 
+async def test_the_writer_keeps_its_connection_until_a_write_fails(database: Database):
+    taken = 0
+
+    def count(*_: object) -> None:
+        nonlocal taken
+        taken += 1
+
+    await put(database, "i1")
+    assert database._lanes is not None
+    event.listen(database._lanes._write_engine, "checkout", count)
+    await put(database, "i2")
+    assert taken == 0
+    with pytest.raises(ConflictError):
+        await items.put_item(database, "nobody", "i1", title="x")
+    await put(database, "i3")
+    await put(database, "i4")
+    assert taken == 1
+    assert set(await items.get_items(database, "acme", ["i1", "i2", "i3", "i4"])) == {"i1", "i2", "i3", "i4"}
+
+
 async def test_a_commit_that_fails_is_told_to_all_whose_writes_it_held(database: Database):
     def break_at_commit(session) -> None:
         session.execute(text("PRAGMA defer_foreign_keys = ON"))
         session.execute(
-            text("INSERT INTO users (tenant_id, id, created_at) VALUES ('nobody', 'ann', '2026-01-01 00:00:00')")
+            text(
+                "INSERT INTO users (tenant_id, id, created_at, agreed, disputed) VALUES ('nobody', 'ann', '2026-01-01', 0, 0)"
+            )
         )
 
     async with database.write():  # meanwhile they gather

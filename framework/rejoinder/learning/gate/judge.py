@@ -9,6 +9,7 @@ from typing import Final, Literal
 from rejoinder.errors import InvalidInputError
 from rejoinder.learning.gate.paired import Pairs, mcnemar, not_worse, paired_bootstrap, rows_needed
 from rejoinder.learning.gate.spending import error_of_attempt
+from rejoinder.settings import GateSettings
 
 Decision = Literal["promote", "reject", "wait"]
 """wait: there are too few held-back rows to tell; the candidate may be judged again when there are more."""
@@ -16,6 +17,10 @@ Decision = Literal["promote", "reject", "wait"]
 _LIKELY_GAIN: Final = 0.02
 """The smallest gain that is planned for where the rows say too little of the true one."""
 _LIKELY_DISAGREEMENT: Final = 0.1
+_LATENCY_SLACK_MS: Final = 0.5
+"""Differences of latency below this are noise."""
+_RULES: Final = ("error", "regression_margin", "regression_error", "ece_margin", "latency_ratio")
+"""The settings that a verdict depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,29 +41,6 @@ class Scored:
     def mean(self) -> float:
         """Mean score; 0.0 without rows."""
         return sum(self.scores.values()) / len(self.scores) if self.scores else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How strict the gate is.
-
-    Attributes:
-        error: chance, over all attempts on the same rows, that a model which is no better passes, in (0, 0.5).
-        regression_margin: loss on the regression set that is still called none, in (0, 1).
-        regression_error: chance that a model which loses more than that passes, in (0, 0.5).
-        ece_margin: by how much calibration may be worse, in [0, 1].
-        latency_ratio: how many times as long a prediction may take, >= 1.
-        latency_slack_ms: differences below this are noise, >= 0.
-        seed: of the bootstrap.
-    """
-
-    error: float = 0.05
-    regression_margin: float = 0.03
-    regression_error: float = 0.05
-    ece_margin: float = 0.02
-    latency_ratio: float = 1.5
-    latency_slack_ms: float = 0.5
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +68,7 @@ class Verdict:
         attempt: of how many-th attempt on these rows it is.
         rows: held-back rows that both models were scored on; `rows_needed`: more of them that it would take; 0 unless `decision` is wait.
         live, candidate: mean scores on these rows.
+        rules: the settings that it was judged by, and the bootstrap's seed.
     """
 
     decision: Decision
@@ -96,7 +79,7 @@ class Verdict:
     candidate: float
     attempt: int = 1
     rows_needed: int = 0
-    rules: Rules = field(default_factory=Rules)
+    rules: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge(
@@ -104,7 +87,8 @@ def judge(
     candidate: Scored,
     *,
     regression: tuple[Scored, Scored] | None = None,
-    rules: Rules | None = None,
+    settings: GateSettings | None = None,
+    seed: int = 0,
     attempt: int = 1,
 ) -> Verdict:
     """Compare a candidate with the live model.
@@ -112,20 +96,22 @@ def judge(
     Args:
         live, candidate: on the same held-back rows.
         regression: live and candidate on the domain's frozen set; None: there is none.
+        settings: how strict it is; None: the defaults.
+        seed: of the bootstrap.
         attempt: see `rejoinder.learning.gate.spending.attempt_number`.
 
     Raises:
         InvalidInputError: the two were not scored on the same rows.
     """
-    rules = rules or Rules()
-    limit = error_of_attempt(attempt, error=rules.error)
+    settings = settings or GateSettings()
+    limit = error_of_attempt(attempt, error=settings.error)
     before, after = _aligned(live, candidate, "held-back examples")
-    better = _better(before, after, limit, rules)
+    better = _better(before, after, limit, seed)
     checks = (
         better,
-        _regression(regression, rules),
-        _calibration(live, candidate, rules),
-        _latency(live, candidate, rules),
+        _regression(regression, settings, seed),
+        _calibration(live, candidate, settings),
+        _latency(live, candidate, settings),
     )
     failed = [check for check in checks[1:] if check.passed is False]
     decision: Decision = "promote"
@@ -146,7 +132,7 @@ def judge(
         candidate=candidate.mean,
         attempt=attempt,
         rows_needed=more,
-        rules=rules,
+        rules={**settings.model_dump(include=set(_RULES)), "seed": seed},
     )
 
 
@@ -169,7 +155,7 @@ def _pairs(before: list[float], after: list[float]) -> Pairs:
     return Pairs.of([score == 1.0 for score in before], [score == 1.0 for score in after])
 
 
-def _better(before: list[float], after: list[float], limit: float, rules: Rules) -> Check:
+def _better(before: list[float], after: list[float], limit: float, seed: int) -> Check:
     if not before:
         return Check(name="better", passed=False, text="there are no held-back examples to compare on", limit=limit)
     if _right_or_wrong(before, after):
@@ -179,7 +165,7 @@ def _better(before: list[float], after: list[float], limit: float, rules: Rules)
             f"it gains {pairs.gained} and loses {pairs.lost} of {pairs.rows:,} held-back rows ({pairs.difference:+.1%})"
         )
     else:
-        p = paired_bootstrap(before, after, seed=rules.seed)
+        p = paired_bootstrap(before, after, seed=seed)
         seen = f"its mean score on {len(before):,} held-back rows is {_mean(after):.3f}, the live model's {_mean(before):.3f}"
     passed = p <= limit
     words = "better" if passed else "not shown to be better"
@@ -188,38 +174,38 @@ def _better(before: list[float], after: list[float], limit: float, rules: Rules)
     )
 
 
-def _regression(regression: tuple[Scored, Scored] | None, rules: Rules) -> Check:
+def _regression(regression: tuple[Scored, Scored] | None, settings: GateSettings, seed: int) -> Check:
     if regression is None or not regression[0].scores:
         return Check(name="regression", passed=None, text="there is no regression set")
     before, after = _aligned(*regression, "rows of the regression set")
-    margin, limit = rules.regression_margin, rules.regression_error
+    margin, limit = settings.regression_margin, settings.regression_error
     if _right_or_wrong(before, after):
         pairs = _pairs(before, after)
         p, change = not_worse(pairs, margin=margin), pairs.difference
     else:
-        p, change = paired_bootstrap(before, after, seed=rules.seed, margin=margin), _mean(after) - _mean(before)
+        p, change = paired_bootstrap(before, after, seed=seed, margin=margin), _mean(after) - _mean(before)
     passed = p <= limit
     words = "no loss" if passed else "a loss is not ruled out"
     text = f"{words} on the regression set of {len(before):,} rows: {change:+.1%}, margin {margin:.1%}, p = {p:.2g}, limit {limit:.2g}"
     return Check(name="regression", passed=passed, value=p, limit=limit, text=text)
 
 
-def _calibration(live: Scored, candidate: Scored, rules: Rules) -> Check:
+def _calibration(live: Scored, candidate: Scored, settings: GateSettings) -> Check:
     if live.ece is None or candidate.ece is None:
         return Check(name="calibration", passed=None, text="calibration was not measured")
     worse = candidate.ece - live.ece
-    passed = worse <= rules.ece_margin
-    text = f"calibration error {candidate.ece:.3f}, the live model's {live.ece:.3f}, allowed {rules.ece_margin:+.3f}"
-    return Check(name="calibration", passed=passed, value=worse, limit=rules.ece_margin, text=text)
+    passed = worse <= settings.ece_margin
+    text = f"calibration error {candidate.ece:.3f}, the live model's {live.ece:.3f}, allowed {settings.ece_margin:+.3f}"
+    return Check(name="calibration", passed=passed, value=worse, limit=settings.ece_margin, text=text)
 
 
-def _latency(live: Scored, candidate: Scored, rules: Rules) -> Check:
+def _latency(live: Scored, candidate: Scored, settings: GateSettings) -> Check:
     if not live.latency_ms or candidate.latency_ms is None:
         return Check(name="latency", passed=None, text="latency was not measured")
     ratio = candidate.latency_ms / live.latency_ms
-    passed = ratio <= rules.latency_ratio or candidate.latency_ms - live.latency_ms <= rules.latency_slack_ms
+    passed = ratio <= settings.latency_ratio or candidate.latency_ms - live.latency_ms <= _LATENCY_SLACK_MS
     text = f"a prediction takes {candidate.latency_ms:.2f} ms, the live model's {live.latency_ms:.2f} ms"
-    return Check(name="latency", passed=passed, value=ratio, limit=rules.latency_ratio, text=text)
+    return Check(name="latency", passed=passed, value=ratio, limit=settings.latency_ratio, text=text)
 
 
 def _missing_rows(before: list[float], after: list[float], limit: float) -> int:

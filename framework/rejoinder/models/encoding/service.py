@@ -188,6 +188,12 @@ class EncoderService:
                 queued=len(self._queue),
             )
 
+    def forget(self, scope: str) -> None:
+        """Drop the texts and vectors that are kept of a scope."""
+        with self._wake:
+            for key in [key for key in self._cache if key[0] == scope]:
+                del self._cache[key]
+
     async def encode(self, text: str, *, scope: str = "", adapter: Adapter | None = None) -> NDArray[np.float32]:
         """Return the (dim,) float32 vector of one text, L2-normalised and read-only.
 

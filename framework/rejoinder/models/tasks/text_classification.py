@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
+from scipy import sparse
 
 from rejoinder.errors import InvalidInputError, ModelNotReadyError
 from rejoinder.learning.label_names import spoken
 from rejoinder.models.artefact import load_artefact, save_artefact
 from rejoinder.models.heads.calibration import fit_sharpness, probabilities
+from rejoinder.models.heads.candidates import candidate_targets
 from rejoinder.models.heads.kernel import KernelMachine
-from rejoinder.models.heads.landmarks import choose_landmarks, fit_landmarks
+from rejoinder.models.heads.landmarks import Landmarks, choose_landmarks, fit_landmarks
 from rejoinder.models.heads.metric import fit_basis, project
 from rejoinder.models.heads.out_of_scope import DEFAULT_BUDGET, ScopeRule, fit_scope_rule, scope_score
 from rejoinder.models.heads.sampling import sample_rows
@@ -44,6 +46,10 @@ examples correct."""
 
 _FEWEST_APART: Final = 50
 _EVERY_STRANGER: Final = 5
+
+PATCH_ROWS: Final = 1000
+"""Most examples that an update keeps beside a large base; when there are more, the older half is forgotten until the next fit, so that
+updates stay fast (Cavallanti, Cesa-Bianchi & Gentile 2007, Tracking the best hyperplane with a simple budget perceptron)."""
 
 PATCH_SPEC: Final = KernelSpec(width=4.0, word_share=0.1, ridge=0.3)
 """Kernel of the residual machine: narrower, since a large base is right nearly everywhere else."""
@@ -118,7 +124,8 @@ class TextClassifier:
     ) -> Mapping[str, float]:
         """Learn from nothing, in 5 s of CPU for 10,000 examples and 0.1 s for 400; see `Learner.fit`.
 
-        An example whose text is its label's name (see `rejoinder.learning.label_names`) is used if it helps to tell the others.
+        An example whose text is its label's name (see `rejoinder.learning.label_names`) is used if it helps to tell the others. Texts of
+        which only negative examples are known are learned as what else they may be: see `rejoinder.models.heads.candidates`.
 
         Args:
             apart: see `rejoinder.models.learner.fit_apart`; fewer than 50 in scope say too little, and any may be taken.
@@ -129,11 +136,17 @@ class TextClassifier:
         started = time.perf_counter()
         rng = np.random.default_rng(seed)
         usable = _usable(examples, vectors)
-        rows = [i for i in usable if examples[i].polarity != "negative"]
+        unsettled = _unsettled(examples, usable)
+        rows = [i for i in usable if examples[i].polarity != "negative" and examples[i].text not in unsettled]
         if not rows:
             raise InvalidInputError("nothing to learn from: no example has a text, a label and a weight above 0")
         labels = list(dict.fromkeys([*self._known_labels, *sorted({_label(examples[i]) for i in rows})]))
         column_of = {label: column for column, label in enumerate(labels)}
+        unsettled = {
+            text: sources
+            for text, sources in unsettled.items()
+            if any(_label(examples[i]) in column_of for i in sources)  # else nothing known was ruled out
+        }
         columns = np.array([column_of[_label(examples[i])] for i in rows])
         kept = sample_rows(columns, MAX_ROWS, rng)
         rows, columns = [rows[i] for i in kept], columns[kept]
@@ -150,15 +163,19 @@ class TextClassifier:
                     other,
                     [row for row, name in zip(rows, data.named, strict=True) if not name],
                 )
-        exact = len(data.columns) <= EXACT_ROWS
+        exact = len(data.columns) + len(unsettled) <= EXACT_ROWS
         held = (left_out_scores if exact and not data.apart.any() else held_out_scores)(data, spec, rng)
         sharpness, rule, metrics = _calibrate(held, data.outside, self._in_scope_loss)
-        machine = _fitted(data, spec, rng)
-        digests = digests_of([examples[i].text for i in rows]) if exact else None
-        self._state = _State(tuple(labels), data.outside, basis, idf, machine, sharpness, rule, digests)
-        negative = [i for i in usable if examples[i].polarity == "negative"]
-        if negative:
-            self.update([examples[i] for i in negative], vectors[negative])
+        landmarks = None
+        if not exact:
+            landmarks = choose_landmarks(data.vectors, data.columns, data.n_columns, rng, outside=data.outside)
+        state = _State(tuple(labels), data.outside, basis, idf, _fitted(data, spec, landmarks), sharpness, rule)
+        learned = [examples[i].text for i in rows]
+        if unsettled:
+            guesses = _guesses(state, examples, vectors, unsettled)
+            state = replace(state, machine=_fitted(data, spec, landmarks, guesses))
+            learned += unsettled
+        self._state = replace(state, texts=digests_of(learned) if exact else None)
         return {"train_seconds": time.perf_counter() - started, "examples": float(len(rows)), **metrics}
 
     def update(self, examples: Sequence[Example], vectors: Floats) -> None:
@@ -179,10 +196,10 @@ class TextClassifier:
         state = _with_labels(self._state, [_label(examples[i]) for i in rows], self._oos_label)
         texts = [examples[i].text for i in rows]
         new_vectors = project(np.ascontiguousarray(vectors[rows], dtype=np.float32), state.basis)
-        targets = self._targets(state, [examples[i] for i in rows], new_vectors)
+        targets, certainty = _targets(state, [examples[i] for i in rows], new_vectors)
         near = np.array([_label(examples[i]) != self._oos_label for i in rows])
         words, digests = word_rows(texts, state.idf), digests_of(texts)
-        weights = _importance(examples, rows)
+        weights = _importance(examples, rows, certainty)
         new = (new_vectors, words, targets, weights, near)
         machine = state.machine
         if state.patch is None and isinstance(machine, KernelMachine) and len(machine) + len(rows) <= EXACT_ROWS:
@@ -191,6 +208,9 @@ class TextClassifier:
             return
         targets -= machine.scores(new_vectors, [(words[i].indices, words[i].data) for i in range(len(rows))]).labels
         patch, known = _merged(state.patch, state.patch_texts, digests, new)
+        if len(patch) > PATCH_ROWS:
+            old = np.arange(len(patch)) < len(patch) - PATCH_ROWS // 2
+            patch, known = patch.without(old), known[~old]
         self._state = replace(state, patch=patch, patch_texts=known)
 
     def remove(self, texts: Sequence[str]) -> int:
@@ -342,20 +362,14 @@ class TextClassifier:
         )
         return data, idf, basis
 
-    def _targets(self, state: _State, examples: Sequence[Example], vectors: Floats) -> Floats:
-        """One-hot rows; for a negative example the scores as they are, with its label put below all others."""
-        targets = np.zeros((len(examples), len(state.labels)), dtype=np.float32)
-        scores = None
-        for row, example in enumerate(examples):
-            column = state.labels.index(_label(example))
-            if example.polarity == "negative":
-                if scores is None:
-                    scores = _score(state, [one.text for one in examples], vectors).labels
-                targets[row] = scores[row]
-                targets[row, column] = min(0.0, float(scores[row].min()))
-            else:
-                targets[row, column] = 1.0
-        return targets
+
+class _Guesses(NamedTuple):
+    """Texts whose label nobody told: vectors (n, dim), words CSR (n, BUCKETS), targets (n, n_columns), importance (n,)."""
+
+    vectors: Floats
+    words: Any
+    targets: Floats
+    importance: Floats
 
 
 def _label(example: Example) -> str:
@@ -375,9 +389,54 @@ def _usable(examples: Sequence[Example], vectors: Floats) -> list[int]:
     return [i for i in rows if examples[i].polarity == "negative" or corrected.get(examples[i].text, i) == i]
 
 
-def _importance(examples: Sequence[Example], rows: Sequence[int]) -> Floats:
+def _unsettled(examples: Sequence[Example], usable: Sequence[int]) -> dict[str, list[int]]:
+    """Texts of which nobody said what they are, or where that was taken back, with the rows that say what they are not."""
+    said: dict[str, str] = {}
+    found: dict[str, list[int]] = {}
+    for i in usable:
+        text, label = examples[i].text, _label(examples[i])
+        if examples[i].polarity != "negative":
+            said[text] = label
+            found.pop(text, None)
+        elif said.get(text, label) == label:
+            said.pop(text, None)
+            found.setdefault(text, []).append(i)
+    return found
+
+
+def _guesses(
+    state: _State, examples: Sequence[Example], vectors: Floats, unsettled: Mapping[str, Sequence[int]]
+) -> _Guesses:
+    """Return what a machine is to learn of unsettled texts, by what it makes of them now."""
+    texts, last = list(unsettled), [rows[-1] for rows in unsettled.values()]
+    own = project(np.ascontiguousarray(vectors[last], dtype=np.float32), state.basis)
+    rejected = np.zeros((len(texts), len(state.labels)), dtype=np.bool_)
+    for row, sources in enumerate(unsettled.values()):
+        for i in sources:
+            if (label := _label(examples[i])) in state.labels:
+                rejected[row, state.labels.index(label)] = True
+    guessed = candidate_targets(_score(state, texts, own).labels, state.sharpness, rejected)
+    return _Guesses(own, word_rows(texts, state.idf), guessed.targets, _importance(examples, last, guessed.certainty))
+
+
+def _targets(state: _State, examples: Sequence[Example], vectors: Floats) -> tuple[Floats, Floats]:
+    """Return rows of targets, and how sure each is: one-hot and 1, or for negative examples what else the text may be."""
+    columns = [state.labels.index(_label(example)) for example in examples]
+    targets = np.eye(len(state.labels), dtype=np.float32)[columns]
+    certainty = np.ones(len(examples), dtype=np.float32)
+    negative = [row for row, example in enumerate(examples) if example.polarity == "negative"]
+    if negative:
+        scores = _score(state, [examples[row].text for row in negative], vectors[negative]).labels
+        guessed = candidate_targets(scores, state.sharpness, targets[negative] > 0)
+        targets[negative], certainty[negative] = guessed.targets, guessed.certainty
+    return targets, certainty
+
+
+def _importance(examples: Sequence[Example], rows: Sequence[int], certainty: Floats | float = 1.0) -> Floats:
     """Weights within what the solver bears: a thousandth to ten times the usual."""
-    return np.clip(np.array([examples[i].weight for i in rows], dtype=np.float32), 1e-3, 10.0)
+    weights = np.array([examples[i].weight for i in rows], dtype=np.float32) * certainty
+    clipped: Floats = np.clip(weights, 1e-3, 10.0).astype(np.float32)
+    return clipped
 
 
 def _merged(
@@ -421,12 +480,21 @@ def _score(state: _State, texts: Sequence[str], vectors: Floats) -> Scores:
     return Scores(scores.labels + more.labels, np.maximum(scores.nearness, more.nearness))
 
 
-def _fitted(data: Data, spec: KernelSpec, rng: np.random.Generator) -> KernelMachine | Scorer:
-    ridges = spec.ridge / data.importance
-    if len(data.columns) <= EXACT_ROWS:
-        return KernelMachine.build(spec, data.vectors, data.words, data.targets, ridges, data.near, keep=False)
-    landmarks = choose_landmarks(data.vectors, data.columns, data.n_columns, rng, outside=data.outside)
-    return fit_landmarks(spec, landmarks, data.vectors, data.words, data.targets, ridges, outside=data.outside)
+def _fitted(
+    data: Data, spec: KernelSpec, landmarks: Landmarks | None, guesses: _Guesses | None = None
+) -> KernelMachine | Scorer:
+    """Fit through landmarks, or without any to every row."""
+    vectors, words, targets, importance, near = data.vectors, data.words, data.targets, data.importance, data.near
+    if guesses is not None:
+        vectors = np.concatenate([vectors, guesses.vectors])
+        words = sparse.vstack([words, guesses.words], format="csr")
+        targets = np.concatenate([targets, guesses.targets])
+        importance = np.concatenate([importance, guesses.importance])
+        near = np.concatenate([near, np.zeros(len(guesses.targets), dtype=np.bool_)])  # it may be out of scope
+    ridges = spec.ridge / importance
+    if landmarks is None:
+        return KernelMachine.build(spec, vectors, words, targets, ridges, near, keep=False)
+    return fit_landmarks(spec, landmarks, vectors, words, targets, ridges, outside=data.outside)
 
 
 def _prediction(ranking: list[tuple[str, float]], in_scope: float, accepted: bool) -> Prediction:

@@ -136,6 +136,8 @@ async def get_conversation(
             "user_id": loaded.user_id,
             "mode": loaded.state.mode,
             "turns": loaded.next_number - 1,
+            "flows": [to_json(frame) for frame in loaded.state.flows],
+            "slots": {name: slot.value for name, slot in loaded.state.slots.items()},
             "history": [{"speaker": one.speaker, "text": one.text, "at": one.at} for one in loaded.history],
         }
     )

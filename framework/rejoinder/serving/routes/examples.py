@@ -1,35 +1,34 @@
-"""Labelled examples in bulk: in as JSON or JSON lines, out as JSON lines."""
+"""Labelled examples in bulk: in as JSON, JSON lines or Parquet, out as JSON lines or Parquet."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+import io
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import ValidationError
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from rejoinder import context
-from rejoinder.errors import InvalidInputError, RedactionError
+from rejoinder.errors import InvalidInputError
+from rejoinder.learning.example_files import Format, line_of, read_rows, stored_examples, write_parquet
+from rejoinder.learning.example_import import ExampleImport, Row
 from rejoinder.learning.holdback import held_back
-from rejoinder.learning.task_loading import IMPORTED
-from rejoinder.payloads import Example
 from rejoinder.serving.access import Entry, May
-from rejoinder.serving.door import Door, TheDoor
-from rejoinder.serving.problems import ProblemError, problem_of_validation, responses_for
+from rejoinder.serving.door import TheDoor
+from rejoinder.serving.problems import ProblemError, responses_for
 from rejoinder.serving.responses import JsonRoute, json_response, refuse_deep
 from rejoinder.serving.routes.models import TaskFilter
-from rejoinder.serving.schemas import ExampleIn, ImportOut
-from rejoinder.store import examples
-from rejoinder.wire import to_json
+from rejoinder.serving.schemas import ImportOut
+from rejoinder.store.examples import Provenance
 
 router = APIRouter(prefix="/examples", tags=["examples"], route_class=JsonRoute)
 
 _LINES = "application/x-ndjson"
+_PARQUET = "application/vnd.apache.parquet"
 _MOST_BAD = 100
-_PAGE = 500
+_MOST_UNPACKED = 32
+"""Times the largest body that a Parquet file may come to, unpacked."""
 
 _BODY = {
     "requestBody": {
@@ -39,6 +38,7 @@ _BODY = {
                 "schema": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/ExampleIn"}}
             },
             _LINES: {"schema": {"type": "string", "description": "One example a line."}},
+            _PARQUET: {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }
@@ -54,76 +54,70 @@ _BODY = {
 async def import_examples(
     request: Request, entry: Annotated[Entry, Depends(May("manage_models"))], door: TheDoor
 ) -> Response:
-    """A row that cannot be used is left out and reported; on the others the models are fitted anew. The same row counts once."""
-    rows = _rows(request.headers.get("content-type", ""), await request.body())
-    made, bad = [], []
-    redacting = await door.application.models.request_for(entry.tenant, entry.caller)
-    for index, row in enumerate(rows):
-        try:
-            made.append(await _example(row, door, entry, redacting))
-        except ValidationError as error:
-            bad.append({"index": index, "reason": problem_of_validation(error).detail})
-        except (InvalidInputError, RedactionError) as error:
-            reason = "it could not be redacted" if isinstance(error, RedactionError) else str(error)
-            bad.append({"index": index, "reason": reason})
-    loaded = await _teach(door, entry.tenant, made)
+    """A row that cannot be used is left out and reported; on the others the models are fitted anew. The same row counts once. What was
+    exported keeps its ids, moments and where it came from."""
+    application = door.application
+    most = _MOST_UNPACKED * application.settings.server.max_body_bytes
+    rows = _rows(request.headers.get("content-type", ""), await request.body(), most)
+    redacting = await application.models.request_for(entry.tenant, entry.caller)
+    every = application.models.hold_back_every
+    loading = ExampleImport(
+        application.database, application.host, redacting, held_back=lambda example: held_back(example.text, every)
+    )
+    report = await loading.load(rows)
+    if report.loaded:
+        await application.models.refit(entry.tenant)
+    bad = sorted(report.bad, key=lambda one: one.line)
     return json_response(
-        {"loaded": loaded, "repeated": len(made) - loaded, "bad": bad[:_MOST_BAD], "bad_count": len(bad)}
+        {
+            "loaded": report.loaded,
+            "repeated": report.repeated,
+            "bad": [{"index": one.line - 1, "reason": one.reason} for one in bad[:_MOST_BAD]],
+            "bad_count": len(bad),
+        }
     )
 
 
 @router.get(
     "",
     response_class=StreamingResponse,
-    responses={200: {"content": {_LINES: {"schema": {"type": "string"}}}}, **responses_for("not-found")},
+    responses={200: {"content": {_LINES: {"schema": {"type": "string"}}, _PARQUET: {}}}, **responses_for("not-found")},
     summary="Take examples out",
 )
 async def export_examples(
-    entry: Annotated[Entry, Depends(May("correct"))], door: TheDoor, task: TaskFilter = None
+    entry: Annotated[Entry, Depends(May("correct"))],
+    door: TheDoor,
+    task: TaskFilter = None,
+    kind: Annotated[Format, Query(alias="format", description="JSON lines, or a Parquet file.")] = "jsonl",
 ) -> Response:
-    """JSON lines, by task and time; examples that a later correction contradicts are left out."""
-    counts = await examples.count_examples(door.application.database, entry.tenant)
-    tasks = sorted(counts) if task is None else [task]
+    """By task and time, with where each came from; examples that a later correction contradicts are left out."""
+    pages = stored_examples(door.application.database, entry.tenant, task=task)
     headers = {"cache-control": "no-store"}
-    return StreamingResponse(_lines(door, entry.tenant, tasks), media_type=_LINES, headers=headers)
+    if kind == "jsonl":
+        return StreamingResponse(_lines(pages), media_type=_LINES, headers=headers)
+    file = io.BytesIO()
+    await write_parquet(pages, file)
+    return Response(file.getvalue(), headers=headers, media_type=_PARQUET)
 
 
-async def _teach(door: Door, tenant: str, made: list[Example]) -> int:
-    """Store the examples that are new, and fit the models anew on all; return how many were new."""
-    application = door.application
-    every = application.models.hold_back_every
-    new: set[str] = set()
-    for start in range(0, len(made), _PAGE):
-        batch = made[start : start + _PAGE]
-        new.update(
-            await examples.add_examples(
-                application.database, tenant, batch, held_back=lambda example: held_back(example.text, every)
-            )
-        )
-    if new:
-        await application.models.refit(tenant)
-    return len(new)
+async def _lines(pages: AsyncIterator[list[Provenance]]) -> AsyncIterator[bytes]:
+    async for page in pages:
+        yield b"".join(map(line_of, page))
 
 
-async def _lines(door: Door, tenant: str, tasks: list[str]) -> AsyncIterator[bytes]:
-    for task in tasks:
-        after = None
-        while True:
-            page = await examples.list_examples(door.application.database, tenant, task, after=after, limit=_PAGE)
-            yield b"".join(orjson.dumps(to_json(one)) + b"\n" for one in page)
-            if len(page) < _PAGE:
-                break
-            after = (page[-1].at or context.utc_now(), page[-1].id)
+def _rows(content_type: str, body: bytes, most_bytes: int) -> list[Row]:
+    """Return the rows of a body; of a line that is no JSON, why.
 
-
-def _rows(content_type: str, body: bytes) -> Iterator[Any]:
-    """Return an iterator of rows; of a line that is no JSON, its ProblemError."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in (_LINES, "application/jsonl", "application/json-lines"):
-        lines = [line for line in body.split(b"\n") if line.strip()]
-        return iter([_line(line) for line in _some(lines)])
-    if kind != "application/json":
-        raise ProblemError("media-type", f"send application/json or {_LINES}")
+    Args:
+        most_bytes: what a Parquet file may come to.
+    """
+    media = content_type.partition(";")[0].strip().lower()
+    if media == _PARQUET:
+        return _some([_shallow(row) for row in read_rows(io.BytesIO(body), "parquet", most_bytes=most_bytes)])
+    if media in (_LINES, "application/jsonl", "application/json-lines"):
+        return _some([_shallow(row) for row in read_rows(io.BytesIO(body), "jsonl")])
+    if media != "application/json":
+        raise ProblemError("media-type", f"send application/json, {_LINES} or {_PARQUET}")
     try:
         rows = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -133,51 +127,19 @@ def _rows(content_type: str, body: bytes) -> Iterator[Any]:
     refuse_deep(rows, body)
     if not isinstance(rows, list):
         raise InvalidInputError("the body must be a JSON array of examples")
-    return iter(_some(rows))
+    return _some([Row(number, row, row) for number, row in enumerate(rows, start=1)])
 
 
-def _some(rows: list[Any]) -> list[Any]:
+def _some(rows: list[Row]) -> list[Row]:
     if not rows:
         raise InvalidInputError("there is no example in the body")
     return rows
 
 
-def _line(line: bytes) -> Any:
+def _shallow(row: Row) -> Row:
+    """Return a row, or that it is nested too deeply."""
     try:
-        value = orjson.loads(line)
-        refuse_deep(value, line)
-    except orjson.JSONDecodeError as error:
-        return InvalidInputError(f"the line is not JSON in UTF-8: {error.msg} at character {error.pos}")
-    except ProblemError as error:
-        return InvalidInputError(str(error))
-    return value
-
-
-async def _example(row: Any, door: Door, entry: Entry, redacting: context.Request) -> Example:
-    """Return a row as an example, redacted.
-
-    Raises:
-        ValidationError, InvalidInputError, RedactionError: it cannot be used.
-    """
-    if isinstance(row, InvalidInputError):
-        raise row
-    given = ExampleIn.model_validate(row)
-    if given.label is None and given.target is None:
-        raise InvalidInputError("label: an example needs a label, or a target")
-    for text in (given.text, given.label or "x", given.other or "x"):
-        if not text.strip() or "\x00" in text:
-            raise InvalidInputError("text, label and other must hold more than white space, and no NUL character")
-    identity = orjson.dumps([given.task, given.text, given.label, given.other, given.polarity, given.target])
-    redact = door.application.host.redact_text
-    return Example(
-        id="imp_" + hashlib.sha256(identity).hexdigest()[:32],
-        task=given.task,
-        text=await redact(given.text, "train", redacting),
-        label=None if given.label is None else await redact(given.label, "train", redacting),
-        other=None if given.other is None else await redact(given.other, "train", redacting),
-        target=given.target,
-        polarity=given.polarity,
-        weight=given.weight,
-        source=IMPORTED,
-        at=door.application.clock(),
-    )
+        refuse_deep(row.value, orjson.dumps(row.raw))
+    except (ProblemError, orjson.JSONEncodeError) as error:
+        return Row(row.line, InvalidInputError(str(error)), None)
+    return row

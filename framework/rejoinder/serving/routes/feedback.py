@@ -13,7 +13,7 @@ from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.headers import IDEMPOTENCY_PARAMETER, idempotency_key
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute
-from rejoinder.serving.schemas import FeedbackIn, FeedbackOut, RatingIn, ThumbsIn, WordsIn
+from rejoinder.serving.schemas import DwellIn, FeedbackIn, FeedbackOut, RatingIn, ThumbsIn, WordsIn
 from rejoinder.wire import dump_bytes
 
 router = APIRouter(prefix="/feedback", tags=["feedback"], route_class=JsonRoute)
@@ -38,7 +38,7 @@ async def give_feedback(
 
 
 async def take_feedback(
-    door: Door, entry: Entry, body: ThumbsIn | RatingIn | WordsIn, key: str | None
+    door: Door, entry: Entry, body: ThumbsIn | RatingIn | WordsIn | DwellIn, key: str | None
 ) -> FeedbackResult:
     """Hand feedback on; raises as `FeedbackDesk.give`."""
     # Keys are the caller's own: two people who count their feedback from 1 do not meet.

@@ -29,7 +29,8 @@ async def show_status(
     limit: Annotated[int, Query(ge=1, le=100, description="Most runs, trials and decisions, each newest first.")] = 20,
 ) -> Response:
     """Accuracy, recall and calibration are of decisions that somebody rated or corrected; `csat` is the share of thumbs up and of
-    ratings of 4 and 5; `containment` the share of conversations that no person was called into."""
+    ratings of 4 and 5; `containment` the share of conversations that no person was called into; `drift` by how much the mean reward of a
+    version changed, where ADWIN saw that it did."""
     application = door.application
     return json_response(
         await learning_status(
@@ -38,6 +39,7 @@ async def show_status(
             sorted(application.host.tasks),
             now=application.clock(),
             days=days,
+            drift_error=application.settings.learning.drift_error,
             limit=limit,
         )
     )

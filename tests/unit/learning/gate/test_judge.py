@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from rejoinder.errors import InvalidInputError
-from rejoinder.learning.gate import Rules, Scored, attempt_number, judge
+from rejoinder.learning.gate import Scored, attempt_number, judge
 from rejoinder.learning.gate.spending import error_of_attempt
+from rejoinder.settings import GateSettings
 
 
 def scored(right: int, wrong: int, *, first: int = 0, **more: float) -> Scored:
@@ -99,5 +100,12 @@ def test_attempts_count_anew_when_half_of_the_rows_are_fresh():
 
 
 def test_the_rules_are_told_with_the_verdict():
-    rules = Rules(error=0.01)
-    assert judge(scored(4, 1), scored(5, 0), rules=rules).rules is rules
+    verdict = judge(scored(4, 1), scored(5, 0), settings=GateSettings(error=0.01), seed=3)
+    assert verdict.rules == {
+        "error": 0.01,
+        "regression_margin": 0.03,
+        "regression_error": 0.05,
+        "ece_margin": 0.02,
+        "latency_ratio": 1.5,
+        "seed": 3,
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rejoinder.errors import InvalidInputError
 from rejoinder.models.training.features import Feature, Row
 from rejoinder.models.training.objectives.classification import Classification
+from rejoinder.models.training.objectives.reinforce import inverse_propensity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,9 @@ class Pair(Classification):
     """Classify pairs (`text`, `other`) into labels; arguments as of `Classification`.
 
     The head reads |u - v| and u * v: `weight` (n_labels, 2 * dim) and `bias` (n_labels,).
+
+    A pair that was judged because it was shown, with the `propensity` in its target, counts by the clipped inverse of that: what was rarely
+    shown speaks for all the times when it was not (`rejoinder.models.training.objectives.reinforce`).
     """
 
     name = "pairs"
@@ -44,7 +48,7 @@ class Pair(Classification):
                 rows=(one.rows[0], Row(encoding.ids, encoding.type_ids)),
                 target=one.target,
                 example=one.example,
-                weight=one.weight,
+                weight=one.weight * inverse_propensity(examples[one.example]),
                 group=one.group,
             )
             for one, encoding in zip(found, others, strict=True)

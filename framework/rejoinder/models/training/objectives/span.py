@@ -12,6 +12,7 @@ from rejoinder.models.encoding.tokens import MAX_CHARS_PER_TOKEN
 from rejoinder.models.tasks.targets import TextSpan, answers_of
 from rejoinder.models.tasks.windows import MAX_PIECES
 from rejoinder.models.training.features import Feature, Row
+from rejoinder.models.training.objectives.reinforce import propensity_of, rejection_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,11 +35,16 @@ _OUT_OF_SIGHT: Final = -1e4
 
 
 class Target(NamedTuple):
-    """Places of each right answer's first and last token, none where the window has no answer, and of the passage's tokens."""
+    """Places of each right answer's first and last token, none where the window has no answer, and of the passage's tokens.
+
+    `rejected`: the answers are wrong ones (none: "no answer" is wrong), given with the probability `propensity`.
+    """
 
     answers: tuple[tuple[int, int], ...]
     first: int
     last: int
+    rejected: bool = False
+    propensity: float = 1.0
 
 
 class Span:
@@ -46,6 +52,9 @@ class Span:
 
     Of several answers (`rejoinder.models.tasks.targets`) any is right: what is learned is that one of them is said. None means that
     the passage does not say. Long passages are cut into overlapping windows, of which those without an answer teach that it is not there.
+
+    Of a negative example the answer is one that people rejected: it is made less likely (`rejoinder.models.training.objectives.reinforce`;
+    `propensity` in its target is how likely it was when it was given).
 
     The head reads tokens' states: `span.weight` (2, dim) and `span.bias` (2,) for start and end.
 
@@ -92,6 +101,20 @@ class Span:
         wanted = answers_of(example)
         targets = [_target(window, wanted) for window in windows]
         answered = any(one.answers for one in targets)
+        if example.polarity == "negative":
+            propensity = propensity_of(example)
+            return [
+                Feature(
+                    rows=(Row(window.ids, window.type_ids),),
+                    target=target._replace(rejected=True, propensity=propensity),
+                    example=place,
+                    weight=example.weight,
+                    group="rejected",
+                )
+                for window, target in zip(windows, targets, strict=True)
+                # Of several windows none is where "no answer" was said.
+                if target.answers or (not wanted and len(windows) == 1)
+            ]
         if wanted and not answered:
             return []  # the answer lies beyond what is read, or across a cut: "not there" would be wrong
         return [
@@ -116,14 +139,22 @@ class Span:
         return ScaledLinear(dim, 2, scale=1.0)
 
     def loss(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
-        """Half of minus the log-probability of any right answer, among the places that are allowed; see `Objective.loss`."""
+        """Half of minus the log-probability of any right answer, among the places that are allowed; of rejected answers `rejection_loss`.
+
+        See `Objective.loss`.
+        """
         import torch
 
         likely = _masked(head(read.states), read, features).log_softmax(dim=1)
         losses = []
         for row, one in zip(likely, features, strict=True):
             places = torch.tensor(one.target.answers or ((0, 0),), device=row.device)
-            losses.append(-(row[places[:, 0], 0] + row[places[:, 1], 1]).logsumexp(dim=0) / 2)
+            log_likely = (row[places[:, 0], 0] + row[places[:, 1], 1]).logsumexp(dim=0)
+            if one.target.rejected:
+                log_propensity = log_likely.new_tensor(one.target.propensity).log()
+                losses.append(rejection_loss(log_likely, log_propensity))
+            else:
+                losses.append(-log_likely / 2)
         return torch.stack(losses)
 
     def predict(self, head: torch.nn.Module, read: Read) -> list[tuple[int, int, float]]:
@@ -147,11 +178,11 @@ class Span:
         return found
 
     def score(self, predictions: Sequence[tuple[int, int, float]], features: Sequence[Feature]) -> dict[str, float]:
-        """Return `exact_match` and `f1` over tokens' places, by example: the window that is surest speaks."""
+        """Return `exact_match` and `f1` over tokens' places, by example: the surest window speaks. Rejected ones do not count."""
         best: dict[int, tuple[float, float, float]] = defaultdict(lambda: (-float("inf"), 0.0, 0.0))
         answered = {one.example for one in features if one.target.answers}
         for (start, end, margin), one in zip(predictions, features, strict=True):
-            if margin <= best[one.example][0]:
+            if one.target.rejected or margin <= best[one.example][0]:
                 continue
             if margin <= 0:
                 right = float(one.example not in answered)

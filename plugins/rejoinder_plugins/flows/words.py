@@ -1,0 +1,127 @@
+"""What a message says to a flow: begin, stop, yes, no, or "not that one"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+from rejoinder_plugins.dialogue.phrases import normalised, says_yes_or_no, word_set
+
+__all__ = ["Phrases", "gives_up", "looks_like_question", "says_other", "yes_or_no"]
+
+_GAP: Final = 2
+"""Words that may stand between two words of a phrase."""
+
+_BEFORE: Final = r"(?:(?:oh|ok|okay|no|well|actually|sorry|please|hmm|um|wait|just|hey|nah|you know what) ){0,3}"
+_AFTER: Final = (
+    r"(?: (?:please|thanks|thank you|then|now|sorry|it|this|that|instead|about it|for now|anymore|after all)){0,3}"
+)
+_GIVES_UP: Final = re.compile(
+    _BEFORE
+    + r"(?:never ?mind|forget (?:it|that|about it|this)|(?:i want to |lets |can we |can you |i d like to )?(?:stop|cancel|abort|quit|exit)"
+    r"|leave it(?: be)?|drop it|i (?:ve |have )?changed my mind|ive changed my mind|i dont want (?:to|it|this|that)"
+    r"|dont bother|let it be|no longer needed|not needed)" + _AFTER
+)
+_OTHER: Final = re.compile(
+    r"\b(?:no|nope|not|wrong|other|another|different|change|correct|correction|mistake|actually|sorry|i meant?|instead|typo|wait|oops)\b"
+)
+_QUESTION_STARTS: Final = word_set(
+    "what when where which who whom whose why how can could do does did is are was will would should may might"
+)
+_YES_STARTS: Final = word_set("yes yeah yep yup sure ok okay right correct please definitely absolutely exactly")
+_NO_STARTS: Final = word_set("no nope nah")
+_UNSURE: Final = word_set(
+    "but wait no not dont wrong other another different instead actually except what how why "
+    "never nevermind forget stop abort quit exit hold"
+)
+_LONGEST_YES: Final = 8
+
+
+class Phrases:
+    """Phrases that stand for something, to be found in messages: their words in their order, with at most two others between.
+
+    Args:
+        meanings: phrases, and what each stands for; of several that fit, the one of most words counts.
+
+    Example:
+        >>> Phrases({"block card": "block_card"}).find("Please block my new card!")
+        'block_card'
+    """
+
+    def __init__(self, meanings: Mapping[str, str]) -> None:
+        self._by_first: dict[str, list[tuple[list[str], str]]] = {}
+        for phrase, meaning in meanings.items():
+            words = normalised(phrase).split()
+            if words:
+                self._by_first.setdefault(words[0], []).append((words, meaning))
+
+    def find(self, text: str) -> str | None:
+        """Return what a message's best phrase stands for, or None: it has none."""
+        if not self._by_first:
+            return None
+        said = normalised(text).split()
+        best: tuple[int, str] | None = None
+        for place, word in enumerate(said):
+            for words, meaning in self._by_first.get(word, ()):
+                if (best is None or len(words) > best[0]) and _follow(words, said, place):
+                    best = (len(words), meaning)
+        return best[1] if best is not None else None
+
+
+def _follow(words: Sequence[str], said: Sequence[str], place: int) -> bool:
+    for word in words[1:]:
+        following = said[place + 1 : place + 2 + _GAP]
+        if word not in following:
+            return False
+        place += 1 + following.index(word)
+    return True
+
+
+def gives_up(text: str, more: Iterable[str] = ()) -> bool:
+    """Tell whether a whole message gives up what is being done.
+
+    Example:
+        >>> [gives_up(text) for text in ("oh, never mind", "Cancel that please", "cancel order 12")]
+        [True, True, False]
+    """
+    said = normalised(text)
+    return _GIVES_UP.fullmatch(said) is not None or any(said == normalised(one) for one in more)
+
+
+def says_other(text: str) -> bool:
+    """Tell whether a message says that something is not as it was taken.
+
+    Example:
+        >>> [says_other(text) for text in ("no, the other order", "I meant 4567", "4567")]
+        [True, True, False]
+    """
+    return _OTHER.search(normalised(text)) is not None
+
+
+def looks_like_question(text: str) -> bool:
+    """Tell whether a message is a question, by its first word or its mark."""
+    said = normalised(text).split()
+    return len(said) > 1 and (text.rstrip().endswith("?") or said[0] in _QUESTION_STARTS)
+
+
+def yes_or_no(text: str, *, yes: Iterable[str] = (), no: Iterable[str] = ()) -> Literal["yes", "no"] | None:
+    """Tell whether an answer means yes or no, generously: "yes cancel it please" is a yes, "yes but not that one" neither.
+
+    What gives up ("ok, cancel that") is neither, save where `yes` or `no` hold it.
+
+    Example:
+        >>> [yes_or_no(text) for text in ("Yes, cancel it", "nope!", "no don't do that", "yes but which one?", "ok, stop")]
+        ['yes', 'no', 'no', None, None]
+    """
+    said = says_yes_or_no(text, yes=yes, no=no)
+    if said is not None:
+        return said
+    words = normalised(text).split()
+    if not words or len(words) > _LONGEST_YES or text.rstrip().endswith("?") or gives_up(text):
+        return None
+    if words[0] in _YES_STARTS and not _UNSURE & set(words[1:]):
+        return "yes"
+    if words[0] in _NO_STARTS and not {"but", "other", "another"} & set(words[1:]):
+        return "no"
+    return None
