@@ -24,6 +24,9 @@ from neo4j import GraphDatabase
 from neo4j.exceptions import DriverError, Neo4jError
 
 VERSION = "5.26.12"
+RUNNING = "REJOINDER_TEST_NEO4J_URL"
+"""Variable with the Bolt URL of a server that runs already, such as that of compose.yaml; tests use spaces of their own and drop them."""
+
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 FETCH_TIMEOUT_S = 900.0
@@ -87,7 +90,10 @@ def running_neo4j() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def neo4j_url() -> Iterator[str]:
-    """The Bolt URL of a running server, with user and password."""
+    """The Bolt URL of a running server, with user and password: the one that `REJOINDER_TEST_NEO4J_URL` names, else a new one."""
+    if running := os.environ.get(RUNNING):
+        yield running
+        return
     try:
         neo4j_jars()
     except Neo4jMissingError as error:

@@ -52,7 +52,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "privacy": LazyCommand("rejoinder.cli.privacy:app", "Privacy: erase users, give them their data, delete the old."),
     "graph": LazyCommand("rejoinder.cli.graph:app", "A tenant's knowledge graph: load it, ask it, look at it."),
     "train": LazyCommand("rejoinder.cli.train:app", "Train a model of one task from a file of examples."),
-    "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set: intent."),
+    "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set, the same for everyone."),
     "flows": LazyCommand("rejoinder.cli.flows:app", "Guided flows: list them, check them, draw one."),
     "test": LazyCommand("rejoinder.cli.test_dialogues:app", "Run a file of dialogues, and tell where the bot differs."),
     "simulate": LazyCommand("rejoinder.cli.simulate:app", "Replay users with feedback; the learning curve."),

@@ -105,7 +105,11 @@ def named_entity(graph: Graph, text: str) -> Entity:
         more = " and more" if len(same) > _LISTED else ""
         ids = ", ".join(repr(one.id) for one in same[:_LISTED])
         raise InvalidInputError(f"several entities are called {text!r}; name one by its id: {ids}{more}")
-    near = ", ".join(repr(hit.entity.id) for hit in graph.search(text, limit=3))
+    close = [
+        *(hit.entity.id for hit in graph.search(text, limit=3)),
+        *(one.entity.id for one in graph.link(text, limit=3)),
+    ]
+    near = ", ".join(map(repr, list(dict.fromkeys(close))[:3]))
     hint = f" Did you mean {near}?" if near else ""
     raise NotFoundError(f"the graph of tenant {graph.tenant!r} has no entity of the id or name {text!r}.{hint}")
 

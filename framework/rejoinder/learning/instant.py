@@ -265,7 +265,8 @@ def _without(prediction: Prediction, rejected: frozenset[str]) -> Prediction:
     if len(left) == len(prediction.ranking):
         return prediction
     if not left:
-        return replace(prediction, confidence=0.0, accepted=False)
+        nothing = tuple((label, 0.0) for label, _ in prediction.ranking)
+        return replace(prediction, confidence=0.0, ranking=nothing, accepted=False)
     total = sum(share for _, share in left) or 1.0
     ranking = tuple((label, share / max(total, 1e-12)) for label, share in left)
     return replace(prediction, label=ranking[0][0], confidence=ranking[0][1], ranking=ranking)

@@ -227,6 +227,7 @@ def test_show_by_id_name_and_alias(films: Path) -> None:
 def test_show_says_which_entities_are_meant(films: Path) -> None:
     assert "name one by its id: 'person:Robert Shaw', 'person:shaw'" in graph("show", "robert shaw", code=1).stderr
     assert "Did you mean 'person:Steven Spielberg'?" in graph("show", "Spielberg", code=1).stderr
+    assert "Did you mean 'person:Steven Spielberg'?" in graph("show", "Steven Spielbreg", code=1).stderr
     assert "has no entity of the id or name 'nobody'" in graph("show", "nobody", code=1).stderr
 
 

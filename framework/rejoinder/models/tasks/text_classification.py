@@ -119,6 +119,16 @@ class TextClassifier:
         """All labels known now, the out-of-scope label among them if it has examples."""
         return self._state.labels if self._state else self._known_labels
 
+    @property
+    def distinct_texts(self) -> int | None:
+        """From how many different texts it learned; None: more than `EXACT_ROWS`, which are not kept apart."""
+        state = self._state
+        if state is None:
+            return 0
+        if state.texts is None:
+            return None
+        return len(np.union1d(state.texts, [] if state.patch_texts is None else state.patch_texts))
+
     def fit(
         self, examples: Sequence[Example], vectors: Floats, *, seed: int, apart: Sequence[int] = ()
     ) -> Mapping[str, float]:

@@ -97,6 +97,36 @@ def test_it_starts_from_nothing_with_an_update(encoder: Encoder) -> None:
     assert best(one, encoder, "who directed X") == "directed_by"
 
 
+def test_little_teaching_is_little_trusted(encoder: Encoder) -> None:
+    taught, other = "the boss behind X", "where is X"
+    memory = CorrectionMemory(encoder_hash=encoder.hash, dim=encoder.dim)
+    instant = InstantLearner(PathRanker(), memory, task="graph_path", hold_back_every=0)
+    instant.correct(taught, encoder.encode([taught])[0], "directed_by")
+    assert instant.predict(taught, encoder.encode([taught])[0]).confidence > 0.9
+    said = instant.predict(other, encoder.encode([other])[0])
+    assert (said.label, said.accepted) == ("directed_by", False)
+    assert said.confidence < 0.2
+    assert said.ranking == (("directed_by", said.confidence),)
+    instant.reject(other, encoder.encode([other])[0], "directed_by")
+    assert dict(instant.predict(other, encoder.encode([other])[0]).ranking) == {"directed_by": 0.0}
+
+
+def test_trust_grows_with_different_questions_not_with_repeated_ones(encoder: Encoder) -> None:
+    texts = [text for text, path in questions() if path == "directed_by"] + [f"who made X number {n}" for n in range(9)]
+    one, vectors = PathRanker(), encoder.encode(texts)
+    one.update(examples([(texts[0], "directed_by")]), vectors[:1])
+    for _ in range(3):
+        one.update(examples([(texts[0], "directed_by")]), vectors[:1])
+    first = one.predict_batch(texts[:1], vectors[:1])[0]
+    assert not first.accepted
+    one.update(examples([(text, "directed_by") for text in texts]), vectors)
+    grown = one.predict_batch(texts[:1], vectors[:1])[0]
+    assert grown.accepted
+    assert grown.confidence > 3 * first.confidence
+    one.remove(texts[1:])
+    assert one.predict_batch(texts[:1], vectors[:1])[0].confidence == pytest.approx(first.confidence)
+
+
 def test_what_is_no_path_and_what_was_wrong_is_passed_over(encoder: Encoder) -> None:
     bad = examples([("a", "no path!"), ("b", "a/b/c/d"), ("c", "x`]->() DELETE n //")])
     bad.append(replace(examples([("d", "directed_by")])[0], polarity="negative"))
