@@ -49,6 +49,11 @@ folder = "plugins"
 user_requests_per_minute = 0
 turn_deadline_s = 60.0
 
+[learning]
+feedback_per_minute = 0
+feedback_per_hour = 0
+feedback_per_day = 0
+
 # On a busy machine nothing may time out: what is tested here are faults.
 [hooks]
 breaker_failures = 1000

@@ -24,7 +24,13 @@ data_dir = "data"
 [server]
 user_requests_per_minute = 0
 max_body_bytes = 16777216
+
+[learning]
+feedback_per_minute = 0
+feedback_per_hour = 0
+feedback_per_day = 0
 """
+"""The scripted customer stands for many: no limit for one person holds."""
 
 
 class DemoError(RejoinderError):
