@@ -132,7 +132,7 @@ class Caller:
         import httpx
 
         url, headers, extensions = await self._address(str(api.url).rstrip("/") + effect.arguments["path"], attempt)
-        headers |= {"Idempotency-Key": _key(effect), "Accept": "application/json", **_token(api)}
+        headers |= {"Idempotency-Key": _key(effect), "Accept": "application/json", **api.token_headers()}
         headers["Accept-Encoding"] = "identity"  # what is packed small can unfold to any size
         headers["Rejoinder-User"] = quote(str(effect.arguments["user"]))
         body = effect.arguments.get("body")
@@ -209,13 +209,6 @@ def _key(effect: Effect) -> str:
     asked = {name: effect.arguments.get(name) for name in ("user", "method", "path", "query", "body")}
     text = f"{effect.key}|{effect.name}|{json.dumps(asked, sort_keys=True)}"
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _token(api: ApiSettings) -> dict[str, str]:
-    if api.token is None:
-        return {}
-    secret = api.token.get_secret_value()
-    return {api.token_header: f"Bearer {secret}" if api.token_header.lower() == "authorization" else secret}
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:

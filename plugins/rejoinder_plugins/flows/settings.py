@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from rejoinder.errors import FlowError
 from rejoinder.flows import Flow
 from rejoinder.flows.loading import FlowBook, told
 from rejoinder.flows.places import Document, Places
+from rejoinder.header_token import HeaderToken
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Phrase = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -38,26 +39,14 @@ _TAKEN_HEADERS: Final = frozenset(
 """Headers that a call sets itself, or that say where it goes and how it is read."""
 
 
-class ApiSettings(BaseModel):
+class ApiSettings(HeaderToken):
     """The tenant's own HTTP API, which flows call."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
         max_length=2000,
         description="Address before the path of each call; unset: calls fail. `security.api_hosts` of the deployment says which hosts.",
-    )
-    token: SecretStr | None = Field(
-        default=None,
-        description="Secret that the API expects in the header named by `token_header`; unset: none is sent.",
-    )
-    token_header: str = Field(
-        default="Authorization",
-        pattern=r"^[A-Za-z0-9-]+$",
-        max_length=100,
-        description="Header that carries the token; in `Authorization` the token follows the word `Bearer`.",
     )
     timeout_s: float = Field(default=5.0, ge=0.05, le=20.0, description="Time that one try of a call may take.")
     retries: int = Field(
@@ -83,15 +72,6 @@ class ApiSettings(BaseModel):
         if header.lower() in _TAKEN_HEADERS:
             raise ValueError(f"{header} says something else of a call; name another header for the token")
         return header
-
-    @field_validator("token")
-    @classmethod
-    def _fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None:
-            secret = token.get_secret_value()
-            if not secret or not secret.isascii() or not secret.isprintable() or secret != secret.strip():
-                raise ValueError("a token is sent in a header: printable ASCII without spaces at its ends, not empty")
-        return token
 
 
 class FlowTexts(BaseModel):

@@ -46,7 +46,7 @@ class HandOffWebhookPlugin:
         import httpx
 
         body = json.dumps({**effect.arguments, "event": "hand_off", "tenant": context.tenant}, ensure_ascii=False)
-        headers = {"Content-Type": "application/json", "Idempotency-Key": effect.key, **_token(settings)}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": effect.key, **settings.token_headers()}
         try:
             async with self._client(min(effect.timeout_s, context.remaining_s or effect.timeout_s)) as client:
                 response = await client.post(settings.url, content=body.encode(), headers=headers)
@@ -68,14 +68,6 @@ class HandOffWebhookPlugin:
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
         return httpx.AsyncClient(verify=self._tls, **options)
-
-
-def _token(settings: HandOffWebhookSettings) -> dict[str, str]:
-    if settings.token is None:
-        return {}
-    secret = settings.token.get_secret_value()
-    is_standard = settings.token_header.lower() == "authorization"
-    return {settings.token_header: f"Bearer {secret}" if is_standard else secret}
 
 
 def _failed(error: str) -> EffectResult:

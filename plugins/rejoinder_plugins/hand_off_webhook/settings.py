@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field
+from rejoinder.header_token import HeaderToken
 
 
-class HandOffWebhookSettings(BaseModel):
+class HandOffWebhookSettings(HeaderToken):
     """Whom to tell that a person is wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str | None = Field(
         default=None,
@@ -16,22 +15,3 @@ class HandOffWebhookSettings(BaseModel):
         max_length=2000,
         description="Where a hand-off is posted as JSON; unset: nobody is told.",
     )
-    token: SecretStr | None = Field(
-        default=None,
-        description="Secret that the receiver expects in the header named by `token_header`; unset: none is sent.",
-    )
-    token_header: str = Field(
-        default="Authorization",
-        pattern=r"^[A-Za-z0-9-]+$",
-        max_length=100,
-        description="Header that carries the token; in `Authorization` the token follows the word `Bearer`.",
-    )
-
-    @field_validator("token")
-    @classmethod
-    def _fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None:
-            secret = token.get_secret_value()
-            if not secret or not secret.isascii() or not secret.isprintable() or secret != secret.strip():
-                raise ValueError("a token is sent in a header: printable ASCII without spaces at its ends, not empty")
-        return token
