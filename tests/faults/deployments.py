@@ -30,7 +30,7 @@ from rejoinder.store.tenants import create_tenant
 from sqlalchemy import select
 
 from tests.faults.processes import kill, start_server, start_worker
-from tests.services.redis import free_port
+from tests.services.common import free_port
 from tests.services.server import rejoinder
 
 LEASE_S = 1.0

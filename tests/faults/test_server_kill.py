@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from tests.faults.processes import kill, start_server
-from tests.services.redis import free_port
+from tests.services.common import free_port
 from tests.services.server import rejoinder
 
 ROUNDS = 10

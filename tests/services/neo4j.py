@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,8 @@ import pytest
 from filelock import FileLock
 from neo4j import GraphDatabase
 from neo4j.exceptions import DriverError, Neo4jError
+
+from tests.services.common import do_without, free_port, new_folder
 
 VERSION = "5.26.12"
 RUNNING = "REJOINDER_TEST_NEO4J_URL"
@@ -67,9 +68,8 @@ def running_neo4j() -> Iterator[str]:
         TimeoutError: it did not come up in two minutes; the text holds its log.
     """
     jars = neo4j_jars()
-    folder = Path(tempfile.mkdtemp(prefix="rejoinder-neo4j-"))
-    try:
-        port = _free_port()
+    with new_folder("neo4j") as folder:
+        port = free_port()
         command = ["java", *_JAVA, "-cp", f"{jars}/*", str(_HERE / "Neo4jServer.java"), str(folder), str(port)]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=folder)
@@ -84,8 +84,6 @@ def running_neo4j() -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -97,9 +95,7 @@ def neo4j_url() -> Iterator[str]:
     try:
         neo4j_jars()
     except Neo4jMissingError as error:
-        if os.environ.get("REJOINDER_REQUIRE_SERVICES") == "1":
-            pytest.fail(f"REJOINDER_REQUIRE_SERVICES=1, but {error}")
-        pytest.skip(str(error))
+        do_without(str(error))
     with running_neo4j() as url:
         yield url
 
@@ -143,10 +139,3 @@ def _asked(port: int, password: str, cypher: str, database: str, **parameters: s
         driver.session(database=database) as session,
     ):
         session.run(cypher, parameters).consume()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

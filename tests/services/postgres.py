@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.services.common import do_without, free_port, new_folder
 
 START_TIMEOUT_S = 30.0
 
@@ -55,13 +55,12 @@ def running_postgres() -> Iterator[str]:
         TimeoutError: it did not come up in 30 s; the text holds its log.
     """
     programs = postgres_programs()
-    folder = Path(tempfile.mkdtemp(prefix="rejoinder-postgres-"))
-    try:
+    with new_folder("postgres") as folder:
         user = _account(folder)
         initdb = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust"]
         initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **user)
-        port = _free_port()
+        port = free_port()
         with (folder / "log").open("wb") as log:
             command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)]
             command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
@@ -76,8 +75,6 @@ def running_postgres() -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -86,9 +83,7 @@ def postgres_url() -> Iterator[str]:
     try:
         programs = postgres_programs()
     except PostgresMissingError as error:
-        if os.environ.get("REJOINDER_REQUIRE_SERVICES") == "1":
-            pytest.fail(f"REJOINDER_REQUIRE_SERVICES=1, but {error}")
-        pytest.skip(str(error))
+        do_without(str(error))
     assert programs
     with running_postgres() as url:
         yield url
@@ -100,13 +95,6 @@ def _account(folder: Path) -> dict[str, Any]:
         return {}
     shutil.chown(folder, "postgres", "postgres")
     return {"user": "postgres", "group": "postgres", "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.services.redis import free_port, need_program, wait_for_port
+from tests.services.common import free_port, need_program, new_folder, wait_for_port
 
 START_TIMEOUT_S = 90.0
 PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
@@ -84,14 +82,13 @@ class RabbitServer:
 @contextmanager
 def running_rabbitmq() -> Iterator[RabbitServer]:
     """Start a server; stop it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="rejoinder-rabbitmq-"))
-    server = RabbitServer(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder("rabbitmq") as folder:
+        server = RabbitServer(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.close()
 
 
 @pytest.fixture

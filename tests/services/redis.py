@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.services.common import free_port, need_program, new_folder, wait_for_port
 
 START_TIMEOUT_S = 20.0
 
@@ -51,14 +48,13 @@ class RedisServer:
 @contextmanager
 def running_redis() -> Iterator[RedisServer]:
     """Start a server; stop it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="rejoinder-redis-"))
-    server = RedisServer(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder("redis") as folder:
+        server = RedisServer(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
 
 
 @pytest.fixture
@@ -67,40 +63,3 @@ def redis_server() -> Iterator[RedisServer]:
     need_program("redis-server")
     with running_redis() as server:
         yield server
-
-
-def need_program(name: str, package: str | None = None) -> str:
-    """Return where a program is; skip the test, or fail it where services are required, when it is not there."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/lib/rabbitmq/bin:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        reason = f"{name} is not installed; on Debian: apt-get install {package or name}"
-        if os.environ.get("REJOINDER_REQUIRE_SERVICES") == "1":
-            pytest.fail(f"REJOINDER_REQUIRE_SERVICES=1, but {reason}")
-        pytest.skip(reason)
-    return found
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_for_port(port: int, timeout_s: float, *, listening: bool = True) -> None:
-    """Wait until somebody listens, or nobody does any more.
-
-    Raises:
-        TimeoutError: it stays as it is.
-    """
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with socket.socket() as client:
-            if (client.connect_ex(("127.0.0.1", port)) == 0) == listening:
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError(
-                f"{'nobody' if listening else 'somebody'} listens on port {port} after {timeout_s:.0f} s"
-            )
-        time.sleep(0.05)
