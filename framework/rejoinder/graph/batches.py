@@ -264,14 +264,21 @@ class RelationBatches:
     def create(self, absent: Mapping[Key, Relation]) -> set[Key]:
         """Create the relations that are still absent and have both ends; return their keys."""
         asked = list(absent)
-        rows = self._space.write(
-            f"{self._ends} {self._space.dialect.create_relation(self._pattern(''), self._pattern('r'))} RETURN row.i",
-            rows=[
-                {"i": i, "s": key[0], "o": key[1], "now": relation_record(one)}
-                for i, (key, one) in enumerate(absent.items())
-            ],
-        )
-        return {asked[row[0]] for row in rows}
+        dialect = self._space.dialect
+        lock = dialect.lock_relations("a")
+        subjects = f"UNWIND $ids AS id MATCH (a:{self._space.entity} {{id: id}}) {lock}"
+        create = f"{self._ends} {dialect.create_relation(self._pattern(''), self._pattern('r'))} RETURN row.i"
+        rows = [
+            {"i": i, "s": key[0], "o": key[1], "now": relation_record(one)}
+            for i, (key, one) in enumerate(absent.items())
+        ]
+
+        def work(run: Run) -> set[Key]:
+            if lock:
+                run(subjects, {"ids": sorted({key[0] for key in asked})})
+            return {asked[row[0]] for row in run(create, {"rows": rows})}
+
+        return self._space.transact(work)
 
     def update(self, changes: Mapping[Key, _Change[Relation]]) -> set[Key]:
         """Update the relations that are as they were; return their keys."""

@@ -233,11 +233,9 @@ def _entry_of(node: Mapping[str, Any]) -> AuditEntry:
 
 
 def _locked(space: Space, run: Run, *ids: str) -> dict[str, Entity]:
-    """Return those of these entities that are there, with nobody else able to change them until the transaction ends."""
+    """Return those of these entities that are there, with nobody else able to change them or their relations until the transaction ends."""
     match = f"UNWIND $ids AS id MATCH (e:{space.entity} {{id: id}})"
-    lock = space.dialect.lock("e")
-    if lock:
-        run(f"{match} {lock}", {"ids": sorted(ids)})
+    run(f"{match} {space.dialect.lock('e')} {space.dialect.lock_relations('e')}", {"ids": sorted(ids)})
     rows = run(f"{match} RETURN properties(e)", {"ids": sorted(ids)})
     return {one.id: one for one in (entity_of(row[0]) for row in rows)}
 

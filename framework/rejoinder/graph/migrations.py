@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATIONS", "migrate"]
 
-_TRIES: Final = 6
+_TRIES: Final = 8
 _PAUSE_S: Final = 0.1
 
 

@@ -6,8 +6,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from rejoinder.graph.batches import RelationBatches
 from rejoinder.graph.graphs import Graphs
 from rejoinder.graph.space import Space
+from rejoinder.graph.values import Relation
 from rejoinder.settings import DeploymentSettings, GraphSettings, SecretUrl
 
 BATCH = 20
@@ -15,6 +17,7 @@ BATCH = 20
 
 def merge(space: Space, writer: str, keys: int) -> None:
     """Upsert entities, in batches whose order differs by writer, count each write, and connect each entity with the next."""
+    beside = RelationBatches(space, "beside")
     numbers = list(range(keys))
     if sum(writer.encode()) % 2:
         numbers.reverse()
@@ -26,10 +29,11 @@ def merge(space: Space, writer: str, keys: int) -> None:
             rows=rows,
         )
         space.write(
-            f"UNWIND $rows AS row MERGE (a:{space.entity} {{id: row.id}}) MERGE (b:{space.entity} {{id: row.next}}) "
-            "MERGE (a)-[r:beside]->(b) RETURN count(*) AS n",
+            f"UNWIND $rows AS row MERGE (b:{space.entity} {{id: row.next}}) RETURN count(*) AS n",
             rows=rows,
         )
+        pairs = [(row["id"], row["next"]) for row in rows]
+        beside.settle({pair: Relation(subject=pair[0], name="beside", object=pair[1]) for pair in pairs})
 
 
 def merge_in_threads(space: Space, process: str, threads: int, keys: int) -> None:

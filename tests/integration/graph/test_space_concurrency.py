@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rejoinder.graph.graphs import Graphs
@@ -12,6 +15,9 @@ from rejoinder.graph.migrations import MIGRATIONS
 from rejoinder.graph.space import Space
 
 from tests.integration.graph.merging_process import merge_in_threads
+
+if TYPE_CHECKING:
+    from rejoinder.graph.connection import Run
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +56,35 @@ def test_eight_threads_and_another_process_merge_the_same_keys(graph_space: Spac
     )
 
 
+def test_nobody_else_creates_relations_at_a_locked_node(graph_space: Space) -> None:
+    space = graph_space
+    space.write(f"CREATE (:{space.entity} {{id: 'a'}}), (:{space.entity} {{id: 'b'}})")
+    ends = f"MATCH (a:{space.entity} {{id: 'a'}}) MATCH (b:{space.entity} {{id: 'b'}})"
+    lock = space.dialect.lock_relations("a") or space.dialect.lock("a")
+
+    def create(run: Run, between: Callable[[], None]) -> None:
+        run(f"{ends} {lock}", {})
+        absent = run(f"{ends} WHERE NOT (a)-[:beside]->(b) RETURN true", {})
+        between()
+        if absent:
+            run(f"{ends} CREATE (a)-[:beside]->(b)", {})
+
+    def create_too() -> None:
+        space.transact(lambda run: create(run, lambda: None))
+
+    with ThreadPoolExecutor(1) as pool:
+        others: list[Future[None]] = []
+
+        def have_another_try() -> None:
+            if not others:
+                others.append(pool.submit(create_too))
+                wait(others, timeout=1)
+
+        space.transact(lambda run: create(run, have_another_try))
+        others[0].result(timeout=60)
+    assert space.read(f"{ends} MATCH (a)-[r:beside]->(b) RETURN count(r) AS n")[0]["n"] == 1
+
+
 def test_two_processes_migrate_at_once(graphs: Graphs, tenant: str, request: pytest.FixtureRequest) -> None:
     url = "-"
     folder = str(request.getfixturevalue("arcadedb_folder"))
@@ -57,12 +92,14 @@ def test_two_processes_migrate_at_once(graphs: Graphs, tenant: str, request: pyt
         url = str(request.getfixturevalue("neo4j_url"))
     children = [_child((url, folder), tenant, 1, 1) for _ in range(2)]
     try:
-        for child in children:
-            _, errors = child.communicate(timeout=120)
-            assert child.returncode == 0, errors
+        ends = [(child.communicate(timeout=120)[1], child.returncode) for child in children]
+        assert [status for _, status in ends] == [0, 0], "\n".join(errors for errors, _ in ends)
         space = graphs.space(tenant)
         rows = space.read(f"MATCH (m:{space.migration}) RETURN m.version AS version")
         assert sorted(int(row["version"]) for row in rows) == list(range(1, len(MIGRATIONS) + 1))
     finally:
+        for child in children:
+            child.kill()
+            child.wait()
         graphs.drop(tenant)
         graphs.drop(f"{tenant}-probe")

@@ -60,6 +60,10 @@ class Dialect(Protocol):
         """Return the clauses that lock a bound node or relation until the transaction ends; "": the server itself refuses a transaction
         that would write over what another has changed since it was read."""
 
+    def lock_relations(self, variable: str) -> str:
+        """Return the clauses, for a statement before `create_relation`, after which nobody else creates relations that start at a bound
+        node until the transaction ends; "": `create_relation` sees to it."""
+
     def create_relation(self, absent: str, created: str) -> str:
         """Return the clauses that create a relation between the bound `a` and `b` where there is none, however many try at a time.
 

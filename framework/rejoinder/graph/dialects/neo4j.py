@@ -84,9 +84,13 @@ class Neo4jDialect:
                 database=self._database,
             )[0]["n"]:
                 pass
-        for kind, plural in (("CONSTRAINT", "CONSTRAINTS"), ("INDEX", "INDEXES")):
+        ours = "any(one IN labelsOrTypes WHERE one IN $labels)"
+        for kind, shown in (  # an index that a constraint owns goes with it
+            ("CONSTRAINT", f"CONSTRAINTS YIELD name, labelsOrTypes WHERE {ours}"),
+            ("INDEX", f"INDEXES YIELD name, labelsOrTypes, owningConstraint WHERE owningConstraint IS NULL AND {ours}"),
+        ):
             rows = self._connection.read(
-                f"SHOW {plural} YIELD name, labelsOrTypes WHERE any(one IN labelsOrTypes WHERE one IN $labels) RETURN name",
+                f"SHOW {shown} RETURN name",
                 {"labels": list(labels)},
                 database=self._database,
             )
@@ -123,8 +127,8 @@ class Neo4jDialect:
             key,
             f"CREATE FULLTEXT INDEX {index_name(label, property)} IF NOT EXISTS FOR (n:{label}) ON EACH [n.{property}] "
             "OPTIONS {indexConfig: {`fulltext.analyzer`: 'cjk'}}",
-            wait=True,
         )
+        self._await_index(key, index_name(label, property))
 
     def index_vectors(self, key: str, label: str, property: str, dimensions: int) -> None:  # noqa: A002
         """Index float lists by cosine."""
@@ -133,12 +137,16 @@ class Neo4jDialect:
             f"CREATE VECTOR INDEX {index_name(label, property)} IF NOT EXISTS FOR (n:{label}) ON (n.{property}) "
             f"OPTIONS {{indexConfig: {{`vector.dimensions`: {int(dimensions)}, `vector.similarity_function`: 'cosine', "
             "`vector.quantization.enabled`: false}}",
-            wait=True,
         )
+        self._await_index(key, index_name(label, property))
 
     def lock(self, variable: str) -> str:
         """Return the clauses that lock a node or relation; only a write does, to remove what is not there is none."""
         return f"SET {variable}._lock = true REMOVE {variable}._lock"
+
+    def lock_relations(self, variable: str) -> str:
+        """Return nothing: MERGE locks both ends."""
+        return ""
 
     def create_relation(self, absent: str, created: str) -> str:
         """Return the clauses that create a relation where there is none; only MERGE locks both ends, and looks again."""
@@ -169,7 +177,12 @@ class Neo4jDialect:
             f"YIELD node, score WHERE node:{label} "
         )
 
-    def _schema(self, key: str, cypher: str, *, wait: bool = False) -> None:
+    def _schema(self, key: str, cypher: str) -> None:
         self._connection.schema(cypher, database=self.database_of(key))
-        if wait:  # until it is filled, such an index cannot be asked
-            self._connection.schema("CALL db.awaitIndexes(300)", database=self.database_of(key))
+
+    def _await_index(self, key: str, name: str) -> None:
+        """Wait until an index is filled, before which it cannot be asked.
+
+        To wait for all would deadlock with another process that creates a constraint: its index waits for transactions that are open.
+        """
+        self._connection.schema(f"CALL db.awaitIndex('{name}', 300)", database=self.database_of(key))
