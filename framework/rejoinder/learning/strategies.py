@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _TASK: Final = "intent"
 
-GROWTH: Final = 0.1
-"""A worker waits until there is at least this share more to learn from: a fit takes as long as its examples are many."""
+GROWTH: Final = 0.03
+"""A worker waits until there is at least this share more to learn from: fits take the longer the more is known, and change the less."""
 
 
 class Stream(NamedTuple):

@@ -43,9 +43,16 @@ def test_landmarks_score_as_all_examples_do() -> None:
     asked, _, asked_texts = drawn(20, 1)
     rows = [word_row(text, idf) for text in asked_texts]
     one, two = exact.scores(asked, rows), scorer.scores(asked, rows)
-    assert len(landmarks.vectors) < len(vectors) / 2
+    assert len(landmarks.vectors) < len(vectors)
     assert np.abs(one.labels - two.labels).max() < 0.1
     assert (one.labels.argmax(axis=1) == two.labels.argmax(axis=1)).mean() > 0.98
+
+
+@pytest.mark.parametrize(("each", "wanted"), [(1000, 600), (150, 1414), (75, 900)])
+def test_the_fewer_the_examples_the_more_of_them_are_landmarks(each: int, wanted: int) -> None:
+    vectors, columns, _ = drawn(each, 0)
+    landmarks = choose_landmarks(vectors, columns, LABELS, np.random.default_rng(0), outside=None)
+    assert len(landmarks.vectors) == wanted
 
 
 def test_every_label_has_landmarks_and_strangers_stay_themselves() -> None:
@@ -77,7 +84,7 @@ def test_a_large_model_is_right_takes_corrections_and_is_small(large: TextClassi
     said = large.predict_batch(texts, vectors)
     assert np.mean([one.label == f"label {column}" for one, column in zip(said, columns, strict=True)]) > 0.85
     assert np.mean([not one.accepted for one, known in zip(said, inside, strict=True) if not known]) > 0.7
-    assert large.size() < 400_000
+    assert large.size() < 600_000
     large.update([example(texts[0], 9)], vectors[:1])
     assert large.predict_batch(texts[:1], vectors[:1])[0].label == "label 9"
     assert large.remove([texts[0]]) == 1
