@@ -10,7 +10,10 @@ from functools import partial
 
 from rejoinder.context import Clock, Deployment, utc_now
 from rejoinder.conversation import Conversations, Limits
+from rejoinder.documents.tenant_documents import DocumentIndexes
 from rejoinder.graph.tenant_graph import TenantGraphs
+from rejoinder.handoff.desk import HandOffDesk
+from rejoinder.handoff.lobby import Lobby
 from rejoinder.host import Host
 from rejoinder.host.deployment import load_host
 from rejoinder.learning.feedback import FeedbackDesk
@@ -34,6 +37,7 @@ class Application:
     Attributes:
         models: every tenant's live models, loaded when first asked for.
         feedback: takes feedback, and learns from it before it is acknowledged.
+        hand_offs: the help desks, where people answer for the bot.
         triggers: start adaptation runs.
         eraser: erases what is stored of users, and what models learned of it.
         metrics: what this process tells Prometheus.
@@ -47,6 +51,7 @@ class Application:
     models: LiveModels
     conversations: Conversations
     feedback: FeedbackDesk
+    hand_offs: HandOffDesk
     triggers: Triggers
     eraser: Eraser
     metrics: Metrics
@@ -82,6 +87,7 @@ class Application:
             await database.migrate()
             tenants = Tenants(database, host, loaded, clock=clock)
             graphs = TenantGraphs(settings, host, encoder)
+            documents = DocumentIndexes(database, encoder)
             registry = open_registry(database, settings)
             metrics = Metrics(host, encoder)
             models = LiveModels(
@@ -95,9 +101,32 @@ class Application:
                 hold_back_every=settings.learning.hold_back_every,
                 adapter_bytes=settings.models.adapter_mb << 20,
                 graphs=graphs,
+                documents=documents,
                 clock=clock,
             )
             triggers = Triggers(database, host, tenants, settings, clock=clock)
+            conversations = Conversations(
+                database,
+                host,
+                models.request_for,
+                SensitiveSlots(database, host, tenants.vault, ttl_s=settings.security.slot_ttl_s, clock=clock),
+                Lobby(database, host, tenants.vault, clock=clock),
+                limits=Limits(
+                    max_text_chars=settings.server.max_text_chars, turn_deadline_s=settings.server.turn_deadline_s
+                ),
+                clock=clock,
+                on_turn=metrics.turn,
+            )
+            feedback = FeedbackDesk(
+                database,
+                host,
+                models,
+                triggers=triggers,
+                settings=settings.learning,
+                clock=clock,
+                on_feedback=metrics.feedback,
+                on_thumb=conversations.judged,
+            )
             app = cls(
                 settings=settings,
                 database=database,
@@ -105,25 +134,10 @@ class Application:
                 tenants=tenants,
                 encoder=encoder,
                 models=models,
-                conversations=Conversations(
-                    database,
-                    host,
-                    models.request_for,
-                    SensitiveSlots(database, host, tenants.vault, ttl_s=settings.security.slot_ttl_s, clock=clock),
-                    limits=Limits(
-                        max_text_chars=settings.server.max_text_chars, turn_deadline_s=settings.server.turn_deadline_s
-                    ),
-                    clock=clock,
-                    on_turn=metrics.turn,
-                ),
-                feedback=FeedbackDesk(
-                    database,
-                    host,
-                    models,
-                    triggers=triggers,
-                    settings=settings.learning,
-                    clock=clock,
-                    on_feedback=metrics.feedback,
+                conversations=conversations,
+                feedback=feedback,
+                hand_offs=HandOffDesk(
+                    database, host, conversations, models, feedback, tenants, tenants.vault, clock=clock
                 ),
                 triggers=triggers,
                 eraser=Eraser(database, host, tenants, registry, settings, models=models, clock=clock),
@@ -136,9 +150,11 @@ class Application:
                 yield app
             finally:
                 await triggers.close()
+                await app.eraser.close()
                 await models.close()
                 await host.stop(deployment)
                 graphs.close()
+                documents.close()
         finally:
             await database.close()
             await asyncio.to_thread(encoder.close)

@@ -14,6 +14,7 @@ from rejoinder.payloads import Caller, Domain, Example, Task, Utterance
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
+    from rejoinder.documents.tenant_documents import TenantDocuments
     from rejoinder.graph.tenant_graph import TenantGraph
     from rejoinder.learning.experience import Outcomes
     from rejoinder.learning.memory import Match
@@ -46,6 +47,8 @@ class Models(Protocol):
     async def encode(self, text: str) -> FloatArray:
         """Return the base encoder's vector of a text: (dim,) float32, L2-normalised. Cached.
 
+        Of the turn's own message it is that of the message with slips of the keyboard set right, where the tenant's model reads it so.
+
         Raises:
             EncoderBusyError: the queue is full.
         """
@@ -59,6 +62,12 @@ class Models(Protocol):
         Raises:
             InvalidInputError: `other` is missing, or the task has one text only.
             EncoderBusyError: the queue is full.
+        """
+
+    def learner(self, task: str) -> Learner | None:
+        """Return this tenant's model of `task` itself, for what `predict` does not say, as where many candidates are weighed at once.
+
+        Read it only: it is shared by all requests. None where there is none.
         """
 
     async def recall(self, task: str, text: str) -> Match | None:
@@ -107,6 +116,10 @@ class NoModels:
         """Return None: nothing was learned."""
         return None
 
+    def learner(self, task: str) -> Learner | None:
+        """Return None: there is no model."""
+        return None
+
     async def recall(self, task: str, text: str) -> Match | None:
         """Return None: nothing was corrected."""
         return None
@@ -142,6 +155,7 @@ class Request:
     plugins: frozenset[str]
     settings: Mapping[str, Any]
     graph: TenantGraph | None = None
+    documents: TenantDocuments | None = None
     session_id: str | None = None
     history: tuple[Utterance, ...] = ()
     deadline: float = field(default_factory=lambda: time.monotonic() + 30.0)
@@ -198,6 +212,11 @@ class Context:
     def graph(self) -> TenantGraph | None:
         """This tenant's knowledge graph; None while the deployment has none (`rejoinder graph load` makes one)."""
         return self._request.graph
+
+    @property
+    def documents(self) -> TenantDocuments | None:
+        """This tenant's documents, to be searched; None in a process that keeps no store."""
+        return self._request.documents
 
     @property
     def remaining_s(self) -> float:

@@ -18,7 +18,10 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar, cast
 
 from rejoinder.context import Clock, Request, utc_now
-from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError, RedactionError
+from rejoinder.errors import ConflictError, InvalidInputError, NotFoundError, RedactionError
+from rejoinder.handoff.context import context_of
+from rejoinder.handoff.lobby import Change, Lobby
+from rejoinder.handoff.waiting import Place
 from rejoinder.host import Host
 from rejoinder.locks import KeyedLocks
 from rejoinder.payloads import (
@@ -41,12 +44,20 @@ from rejoinder.payloads import (
 )
 from rejoinder.privacy.sensitive_slots import SensitiveSlots
 from rejoinder.store import tables
-from rejoinder.store.conversations import open_conversation, update_state
+from rejoinder.store.conversations import open_conversation
 from rejoinder.store.database import Database
 from rejoinder.store.decisions import decisions_of_turn
 from rejoinder.store.ids import new_id
 from rejoinder.store.recent import RecentConversations
-from rejoinder.store.turns import LoadedConversation, NewTurn, find_turn_by_key, load_conversation, record_turn
+from rejoinder.store.turns import (
+    LoadedConversation,
+    NewTurn,
+    change_state,
+    conversation_of,
+    find_turn_by_key,
+    load_conversation,
+    record_turn,
+)
 from rejoinder.trace import FAILURES, Trace
 from rejoinder.wire import from_json
 
@@ -73,6 +84,8 @@ class Turn:
         answered: whether an answer was found.
         label: the intent that was answered (None: the answer is none of an intent), or the likeliest reading where nothing was.
         speaker: who answered; "none" while the customer waits for a person.
+        author: the name of the agent who answered.
+        place: where the customer stands in the queue for a person.
     """
 
     id: str
@@ -88,6 +101,28 @@ class Turn:
     mode: Mode = "bot"
     speaker: Speaker = "bot"
     model_versions: dict[str, str] = field(default_factory=dict)
+    author: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interjection:
+    """What is put into a conversation outside of a customer's turn.
+
+    Attributes:
+        mode: who answers from now on.
+        text: what is said; None: only the state changes.
+        question: what the conversation waits for from now on; its options are shown with the text.
+        author: the name of the agent who says it.
+        also: what is to be written in the same transaction.
+    """
+
+    mode: Mode
+    text: str | None = None
+    question: Question | None = None
+    speaker: Literal["bot", "agent"] = "bot"
+    author: str | None = None
+    also: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +148,7 @@ class Conversations:
         host: Host,
         request_for: RequestFactory,
         sensitive_slots: SensitiveSlots,
+        lobby: Lobby,
         *,
         limits: Limits | None = None,
         clock: Clock = utc_now,
@@ -122,6 +158,7 @@ class Conversations:
         self._host = host
         self._request_for = request_for
         self._sensitive_slots = sensitive_slots
+        self._lobby = lobby
         self._limits = limits or Limits()
         self._clock = clock
         self._on_turn = on_turn
@@ -189,54 +226,67 @@ class Conversations:
                 else:
                     return
 
-    async def agent_says(self, tenant: str, conversation_id: str, caller: Caller, text: str) -> Turn:
-        """Put a person's message into a conversation; from then on a person speaks until `release`.
+    async def interject(
+        self,
+        tenant: str,
+        conversation_id: str,
+        caller: Caller,
+        plan: Callable[[LoadedConversation], Awaitable[Interjection]],
+    ) -> Turn | None:
+        """Put something into a conversation outside of a customer's turn; return it as a turn where something was said.
 
+        Args:
+            plan: what is to be put there, by the conversation as it is; asked again when another process came between.
         Raises:
-            AccessError: the caller is neither agent nor admin.
+            InvalidInputError, RedactionError: as `turn`.
+            NotFoundError: there is no such conversation.
             ConflictError: other processes kept changing the conversation.
         """
-        self._check_text(text)
-        if caller.role not in ("agent", "admin"):
-            raise AccessError("only agents and admins may speak for the bot")
 
-        async def attempt() -> Turn:
+        async def attempt() -> Turn | None:
             loaded = await self._recent.load(tenant, conversation_id)
+            what = await plan(loaded)
+            state = replace(loaded.state, mode=what.mode, question=what.question, misses=0, dislikes=0)
+            if what.text is None:
+                await self._change(tenant, loaded, state, what.also)
+                return None
+            self._check_text(what.text)
             request = await self._request(tenant, caller, conversation_id)
-            shown = await self._host.redact_text(text, "store", request)
-            state = replace(loaded.state, mode="agent", question=None)
+            shown = await self._host.redact_text(what.text, "store", request)
             turn = Turn(
                 id=new_id("turn"),
                 conversation_id=conversation_id,
                 number=loaded.next_number,
                 text="",
-                reply=Reply(parts=(shown,)),
+                reply=Reply(parts=(shown,), options=what.question.options if what.question else ()),
                 action="silent",
-                mode="agent",
-                speaker="agent",
+                mode=what.mode,
+                speaker=what.speaker,
+                author=what.author,
             )
-            await self._record(_Done(tenant, loaded, state, turn, None, request))
+            await self._record(_Done(tenant, loaded, state, turn, None, request, also=what.also))
             return turn
 
         async with self._locks.hold((tenant, conversation_id)):
             return await _until_through(attempt, conversation_id)
 
-    async def release(self, tenant: str, conversation_id: str, caller: Caller) -> None:
-        """Give a conversation back to the bot. Raises as `agent_says`."""
-        if caller.role not in ("agent", "admin"):
-            raise AccessError("only agents and admins may give a conversation back to the bot")
+    async def judged(self, tenant: str, decision_id: str, liked: bool) -> None:
+        """Count a customer's thumb in the conversation that a decision belongs to, for plugins to see that the bot fails there."""
+        conversation_id = await conversation_of(self._database, tenant, decision_id)
+        if conversation_id is None:
+            return
 
         async def attempt() -> None:
-            loaded = await self.load(tenant, conversation_id, caller)
-            state = replace(loaded.state, mode="bot", question=None, misses=0)
-            version = loaded.state.version
-            try:
-                await update_state(self._database, tenant, conversation_id, expected_version=version, state=state)
-            except ConflictError as error:
-                raise _OvertakenError(str(error)) from error
+            loaded = await self._recent.load(tenant, conversation_id)
+            dislikes = 0 if liked else loaded.state.dislikes + 1
+            if dislikes != loaded.state.dislikes:
+                await self._change(tenant, loaded, replace(loaded.state, dislikes=dislikes), None)
 
         async with self._locks.hold((tenant, conversation_id)):
-            await _until_through(attempt, conversation_id)
+            try:
+                await _until_through(attempt, conversation_id)
+            except ConflictError as error:
+                _logger.warning("a thumb is not counted in conversation %s: %s", conversation_id, error)
 
     def forget(self, tenant: str) -> None:
         """Drop what is kept in memory of a tenant's conversations; the next turns read them again."""
@@ -288,13 +338,27 @@ class Conversations:
         before = await self._sensitive_slots.reveal(tenant, conversation_id, loaded.state)
         message = Message(id=message_id, text=stored_text, raw_text=text, at=self._clock())
         work = _Work(self._host, request, message, before)
-        if loaded.state.mode == "bot":
+        heard = opening = None
+        asked_for_contact = before.question is not None and before.question.kind == "contact"
+        if before.mode != "bot" or asked_for_contact:
+            heard = await self._lobby.hear(request, before, message)
+        if heard is not None:
+            work.hear(heard.state, heard.reply)
+        else:
+            if asked_for_contact:  # and something else was said
+                work.state = replace(before, question=None)
             async for part in work.run():
                 yield part
+            if work.state.mode == "queued":
+                opening = await self._lobby.open(request, work.state, work.reply)
+                work.open(opening.state, opening.reply)
         turn = work.turn(conversation_id, loaded.next_number)
-        decision = work.decision(turn, caller) if loaded.state.mode == "bot" else None
+        decision = work.decision(turn, caller) if heard is None else None
         if decision is not None:
             turn = replace(turn, decision_id=decision.id)
+        also = None
+        if heard is not None:
+            also, turn = heard.also, replace(turn, place=heard.place)
         state = await self._sensitive_slots.hide(before, work.state, request)
         told = (*before.slots.values(), *work.told)
         secrets = await self._sensitive_slots.secrets(told, work.state, state, request)
@@ -305,9 +369,30 @@ class Conversations:
             turn = replace(turn, text=self._sensitive_slots.heard(turn.text, secrets))
             if decision is not None:
                 decision = replace(decision, input=self._sensitive_slots.heard(decision.input, secrets))
+        if opening is not None:
+            turn = replace(turn, place=opening.place)
+            context = context_of(turn.text, before, state, work.understanding, loaded.history)
+            reason = work.action.reason
+            also = await self._lobby.enter(request, opening, context, user_id=loaded.user_id, reason=reason)
         key = (idempotency_key, text_hash)
-        await self._record(_Done(tenant, loaded, state, turn, decision, request, message_id, key, retold))
+        await self._record(_Done(tenant, loaded, state, turn, decision, request, message_id, key, retold, also))
         yield turn
+
+    async def _change(
+        self, tenant: str, loaded: LoadedConversation, state: ConversationState, also: Change | None
+    ) -> None:
+        try:
+            await change_state(
+                self._database,
+                tenant,
+                loaded.id,
+                expected_version=loaded.state.version,
+                state=state,
+                also=also,
+                at=self._clock(),
+            )
+        except ConflictError as error:
+            raise _OvertakenError(str(error)) from error
 
     async def _record(self, done: _Done) -> None:
         key, text_hash = done.key or (None, None)
@@ -325,7 +410,8 @@ class Conversations:
             reply=(done.retold or turn.reply) if turn.reply.parts else None,
             trace=await self._redacted(trace.to_json(), done.request),
             duration_ms=duration_ms,
-            speaker="agent" if turn.mode == "agent" else "bot",
+            speaker="agent" if turn.mode == "agent" and turn.speaker != "bot" else "bot",
+            author=turn.author,
         )
         try:
             state = await record_turn(
@@ -336,6 +422,7 @@ class Conversations:
                 state=done.state,
                 decision=done.decision,
                 turn=new,
+                also=done.also,
             )
         except ConflictError as error:
             raise _OvertakenError(str(error)) from error
@@ -371,6 +458,7 @@ class Conversations:
             confidence=made.confidence if made else None,
             mode=_mode_of(earlier, made),
             speaker=cast("Speaker", earlier.speaker) if earlier.reply else "none",
+            author=earlier.author,
             model_versions=dict(made.model_versions) if made else {},
         )
 
@@ -400,6 +488,7 @@ class _Done:
     message_id: str | None = None
     key: tuple[str | None, str] | None = None
     retold: Reply | None = None
+    also: Change | None = None
 
 
 class _Work:
@@ -416,6 +505,18 @@ class _Work:
         self.reply = Reply(parts=())
         self.told: list[Slot] = []
         """The slots that decisions filled, also those that are empty again."""
+
+    def hear(self, state: ConversationState, reply: Reply) -> None:
+        """Take what the host itself made of the message, in the place of all hooks."""
+        self.state, self.reply = state, reply
+        if reply.parts:
+            self.action = Action(kind="ask", state=state)
+
+    def open(self, state: ConversationState, reply: Reply) -> None:
+        """Take what the host made of a hand-off; where nobody is there, the customer is asked what to do instead."""
+        self.state, self.reply = state, reply
+        if state.mode == "bot":
+            self.action = replace(self.action, kind="ask")
 
     async def run(self) -> AsyncIterator[str]:
         """Go from message to reply, yielding the parts of a reply that comes in parts."""
@@ -533,7 +634,9 @@ def _refuse_strangers(loaded: LoadedConversation, caller: Caller) -> None:
 
 
 def _mode_of(turn: tables.Turn, made: Decision | None) -> Mode:
-    """Return the mode that a stored turn left behind. Without a decision, no hook was called: a person speaks for the bot."""
+    """Return the mode that a stored turn left behind. Without a decision, no hook was called: a person speaks for the bot, or the host."""
+    if made is None and turn.action == "ask":
+        return "bot"
     if made is None:
         return "agent" if turn.speaker == "agent" else "queued"
     return "queued" if turn.action == "hand_off" else "bot"

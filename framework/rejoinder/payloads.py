@@ -52,12 +52,13 @@ def payload(cls: type[_T]) -> type[_T]:
 
 @payload
 class Caller:
-    """Who calls: a pseudonymous user id, a role, and where they are."""
+    """Who calls: a pseudonymous user id, a role, and where they are. `name` is what customers see where an agent speaks."""
 
     id: Name
     role: Role = "customer"
     locale: str = "en"
     time_zone: str = "UTC"
+    name: str = ""
 
 
 @payload
@@ -84,11 +85,12 @@ class Message:
 
 @payload
 class Utterance:
-    """One line of a conversation's history, oldest first."""
+    """One line of a conversation's history, oldest first. `author` is the name of the agent who wrote it, where it is known."""
 
     speaker: Literal["user", "bot", "agent"]
     text: str
     at: datetime
+    author: str | None = None
 
 
 # --- understanding -------------------------------------------------------------------------------------------------
@@ -200,10 +202,11 @@ class Option:
 class Question:
     """What the bot has asked and waits for. `about` is the text that gave rise to it.
 
-    `text` is how it was asked: said again where something else was answered in between.
+    `text` is how it was asked: said again where something else was answered in between. "contact" is the host's own: nobody was
+    there, and whoever leaves an e-mail address or a phone number is called back.
     """
 
-    kind: Literal["clarify", "slot", "confirm", "hand_off"]
+    kind: Literal["clarify", "slot", "confirm", "hand_off", "contact"]
     options: tuple[Option, ...] = ()
     slot: str | None = None
     about: str | None = None
@@ -224,7 +227,10 @@ class FlowFrame:
 
 @payload
 class ConversationState:
-    """What a conversation carries from turn to turn; `version` grows by one with every stored change."""
+    """What a conversation carries from turn to turn; `version` grows by one with every stored change.
+
+    `misses`: messages in a row that found no answer; `dislikes`: thumbs down since the last thumbs up. A hand-off ends both.
+    """
 
     version: Count = 0
     mode: Mode = "bot"
@@ -234,6 +240,7 @@ class ConversationState:
     question: Question | None = None
     last_list: tuple[str, ...] = ()
     misses: Count = 0
+    dislikes: Count = 0
     effects: tuple[EffectResult, ...] = ()
 
 
@@ -422,7 +429,11 @@ class Task:
 
 @payload
 class AdaptationRequest:
-    """What a worker is asked to fit: the examples of `task` up to now, in `folder`'s sub-folder for the artefact."""
+    """What a worker is asked to fit: the examples of `task` up to now, in `folder`'s sub-folder for the artefact.
+
+    `base_version` is the live one, `base_folder` its files, to go on from; None: there is none, or nothing of it may be kept. `rehearsed`
+    are ids of those of the examples that it has learned already. `traffic` are messages of late, of which nobody said what they are.
+    """
 
     run_id: Name
     task: Name
@@ -430,14 +441,21 @@ class AdaptationRequest:
     folder: str
     seed: int = 0
     base_version: str | None = None
+    base_folder: str | None = None
+    rehearsed: tuple[str, ...] = ()
+    traffic: tuple[str, ...] = ()
 
 
 @payload
 class Adaptation:
-    """A fitted model: a folder with its files, and what was measured while fitting."""
+    """A fitted model: a folder with its files, and what was measured while fitting.
+
+    `continues`: it goes on from the files in the request's `base_folder`, so that what these learned is in it, too.
+    """
 
     folder: Name
     metrics: Mapping[str, float] = field(default_factory=dict)
+    continues: bool = False
 
 
 @payload
@@ -564,7 +582,8 @@ class Domain:
     """What a domain brings: its name, its settings model (a pydantic class), its graph schema, titles for its intents, its flows.
 
     A title is what a person would call the intent, as in "Did you mean: <title>?". Flows are what `rejoinder.flows.load_flows`
-    takes: files, folders, or `Flow`s; the settings of the plugin `flows` say which of them a tenant has.
+    takes: files, folders, or `Flow`s; the settings of the plugin `flows` say which of them a tenant has. `answers` is the field of the
+    settings that holds a tenant's own answers by intent: the host writes what people accept into it (`rejoinder.learning.clusters`).
     """
 
     name: Name
@@ -574,6 +593,7 @@ class Domain:
     graph_schema: Mapping[str, Json] = field(default_factory=dict)
     version: str = "0"
     flows: tuple[Any, ...] = ()
+    answers: str = ""
 
 
 @payload

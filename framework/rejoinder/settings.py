@@ -226,7 +226,8 @@ class SecuritySettings(_Section):
     token_ttl_s: int = Field(default=3600, ge=1, le=2_592_000, description="How long a user's token is good for.")
     api_hosts: tuple[Annotated[str, Field(pattern=r"^[^\s/@]+$", max_length=300)], ...] = Field(
         default=(),
-        description="Hosts, as `host` or `host:port`, that flows may call for tenants; empty: any host whose addresses are public.",
+        description="Hosts, as `host` or `host:port`, that flows and the hand-off webhook may call for tenants; empty: any host whose "
+        "addresses are public.",
     )
 
     @field_validator("secret_key")
@@ -307,6 +308,24 @@ class LearningSettings(_Section):
         ge=1,
         le=10_080,
         description="After so long without a word, a conversation whose last message was not answered is abandoned.",
+    )
+    review_per_day: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="Questions a day whose label would help most that `rejoinder learning review` puts before people; 0: none.",
+    )
+    cluster_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8760,
+        description="Time from one look for clusters of unanswered questions to the next; 0: only when somebody asks for it.",
+    )
+    cluster_size: int = Field(
+        default=5,
+        ge=2,
+        le=1000,
+        description="Fewest different unanswered questions that are proposed as something new.",
     )
 
 

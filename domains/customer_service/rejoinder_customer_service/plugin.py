@@ -53,6 +53,7 @@ class CustomerServicePlugin:
                 intents=titles,
                 version="1",
                 flows=(FLOWS,),
+                answers="answers",
             )
         ]
 

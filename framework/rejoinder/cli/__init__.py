@@ -43,6 +43,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "serve": LazyCommand("rejoinder.cli.serve:app", "Serve the API."),
     "worker": LazyCommand("rejoinder.cli.worker:app", "A worker: adapts models in the background."),
     "chat": LazyCommand("rejoinder.cli.chat:app", "Talk to a bot in the terminal."),
+    "agent": LazyCommand("rejoinder.cli.agent:app", "Answer customers in the bot's place, in the terminal."),
+    "reports": LazyCommand("rejoinder.cli.reports:app", "What a tenant's bot achieved: tables, CSV, pictures."),
     "plugins": LazyCommand("rejoinder.cli.plugins:app", "Plugins: list them, check one, start a new one."),
     "tenant": LazyCommand("rejoinder.cli.tenant:app", "Tenants: create, list, change, disable."),
     "key": LazyCommand("rejoinder.cli.key:app", "API keys: create, list, revoke."),
@@ -50,6 +52,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "models": LazyCommand("rejoinder.cli.models:app", "Model versions of a tenant: list, show, adapt, runs."),
     "learning": LazyCommand("rejoinder.cli.learning:app", "Learning: how well models serve, and what was decided."),
     "privacy": LazyCommand("rejoinder.cli.privacy:app", "Privacy: erase users, give them their data, delete the old."),
+    "documents": LazyCommand(
+        "rejoinder.cli.documents:app", "A tenant's documents: add files, list, show, remove them."
+    ),
     "graph": LazyCommand("rejoinder.cli.graph:app", "A tenant's knowledge graph: load it, ask it, look at it."),
     "train": LazyCommand("rejoinder.cli.train:app", "Train a model of one task from a file of examples."),
     "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set, the same for everyone."),

@@ -25,6 +25,9 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Talk to a bot in the terminal.")
 
+_NEWS_S = 1.0
+"""Seconds after which a conversation that a person has is looked at again."""
+
 HELP = """Say something, or:
   /good            that was right
   /bad             that was wrong
@@ -102,13 +105,14 @@ class _Chat:
         self._console = console
         self._json = json
         self._turn: dict[str, Any] | None = None
+        self._number = 0
         self._asks = sys.stdin.isatty() and not json
 
     async def run(self) -> None:
         """Talk until the end of input."""
         if self._asks:
             self._say("Say something; /help lists what else there is.", style="dim")
-        while (line := await asyncio.to_thread(self._read)) is not None:
+        while (line := await self._next_line()) is not None:
             line = line.strip()
             if not line:
                 continue
@@ -118,6 +122,15 @@ class _Chat:
                 await self._do(line)
             except RejoinderError as error:
                 self._tell({"error": str(error)}, f"! {error}", style="red")
+
+    async def _next_line(self) -> str | None:
+        """Return what is said next; while a person answers, show what they say meanwhile."""
+        reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+        while self._turn is not None and self._turn["mode"] != "bot":
+            if (await asyncio.wait((reading,), timeout=_NEWS_S))[0]:
+                break
+            await self._show_news()
+        return await reading
 
     def _read(self) -> str | None:
         if self._asks:
@@ -149,15 +162,17 @@ class _Chat:
                 await self._message(self._chosen(line))
 
     async def _message(self, text: str) -> None:
-        self._turn = turn = await self._talker.say(text)
+        turn = await self._talker.say(text)
+        if turn["number"] > self._number + 1:  # others said something meanwhile
+            await self._show_news(before=turn["number"])
+        self._turn, self._number = turn, turn["number"]
         if self._json:
             self._tell(turn, "")
             return
         reply = turn["reply"]
-        for part in reply["parts"]:
-            self._say(f"{turn['speaker']:<4} {part}", style="bold")
+        self._say_parts(turn)
         if not reply["parts"]:
-            self._say("     (a person will answer)" if turn["mode"] != "bot" else "     (no answer)", style="dim")
+            self._say(f"     ({_silence(turn)})", style="dim")
         for card in reply["cards"]:
             self._say(f"     [{card['title']}] {card['text']}")
         for number, option in enumerate(reply["options"], start=1):
@@ -167,6 +182,21 @@ class _Chat:
         if turn["answered"] and turn["label"] is not None:
             sure = "" if turn["confidence"] is None else f", {turn['confidence']:.0%} sure"
             self._say(f"     ({turn['label']}{sure})", style="dim")
+
+    async def _show_news(self, *, before: int | None = None) -> None:
+        """Show what was said since the last turn that was shown, by others than the user."""
+        for turn in await self._talker.news(self._number):
+            if before is not None and turn["number"] >= before:
+                return
+            self._number = turn["number"]
+            if self._json:
+                self._tell(turn, "")
+            elif turn["reply"] is not None:
+                self._say_parts(turn)
+
+    def _say_parts(self, turn: dict[str, Any]) -> None:
+        for part in turn["reply"]["parts"]:
+            self._say(f"{turn['author'] or turn['speaker']:<4} {part}", style="bold")
 
     async def _feedback(self, kind: str, value: int | str) -> None:
         decision_id = self._last()["decision_id"]
@@ -218,3 +248,14 @@ class _Chat:
         # What a bot says is text: neither rich's markup nor the terminal's control codes.
         clean = "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
         self._console.print(clean, style=style, markup=False, emoji=False)
+
+
+def _silence(turn: dict[str, Any]) -> str:
+    """Say why a turn has no reply."""
+    if turn["mode"] == "bot":
+        return "no answer"
+    place = turn["place"]
+    if place is None:
+        return "a person will answer"
+    wait = "" if place["wait_s"] is None else f", about {max(1, round(place['wait_s'] / 60))} min"
+    return f"a person will answer: you are number {place['position']} in the queue{wait}"

@@ -138,10 +138,39 @@ def qa(
     precision: Annotated[
         Precision, typer.Option(help="Of training. bf16 is quicker on CPUs with avx512_bf16 or amx, and on GPUs.")
     ] = "auto",
+    stream: Annotated[
+        Path | None,
+        typer.Option(
+            "--stream", help="SQuAD JSON of questions on whose answers simulated users give thumbs to learn from."
+        ),
+    ] = None,
+    thumbs: Annotated[int, typer.Option("--thumbs", min=1, help="How many thumbs, with --stream.")] = 500,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="In how many rounds, with --stream.")] = 5,
     seed: _Seed = 0,
     json: JsonOption = False,
 ) -> None:
-    """Question answering from passages, with questions that have no answer where there are any."""
+    """Question answering from passages, with questions that have no answer where there are any; with `--stream`, before and after
+    learning from thumbs."""
+    if stream is not None:
+        from rejoinder.learning.evaluate_qa_thumbs import evaluate_qa_thumbs, write_thumbs_png
+
+        learned = evaluate_qa_thumbs(
+            train,
+            stream,
+            test,
+            thumbs=thumbs,
+            rounds=rounds,
+            seed=seed,
+            encoder=load_encoder(),
+            method=method,
+            precision=precision,
+            progress=_tell,
+        )
+        if report is not None:
+            learned.write(report)
+            write_thumbs_png(learned, report.with_suffix(".png"))
+        show_record(learned.to_json(), json=json)
+        return
     from rejoinder.learning.evaluate_qa import evaluate_qa
 
     found = evaluate_qa(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rejoinder.cli.clusters import app as clusters
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
-from rejoinder.cli.runtime import load_host, open_database, run
+from rejoinder.cli.runtime import open_database, run
 from rejoinder.errors import InvalidInputError
 from rejoinder.settings import load_settings
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Learning: how well models serve, what waits and what was decided.", no_args_is_help=True)
+app.add_typer(clusters, name="clusters")
 
 _MOST_SHOWN = 20
 _TABLES = {
@@ -38,6 +40,7 @@ _TABLES = {
     "runs": ("task", "status", "progress", "reason", "created_at"),
     "trials": ("task", "version", "share", "started_at", "outcome"),
     "decided": ("at", "version", "action", "by", "reason"),
+    "erasures": ("at", "reason", "examples", "tasks"),
 }
 
 
@@ -109,6 +112,30 @@ def import_examples(
     say(words, json=json, data=told)
 
 
+@app.command("review")
+def review(
+    tenant: Annotated[str, typer.Option("--tenant", help="The tenant's id.")],
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers", help='Take answers from this file instead of asking: JSON lines {"id", "label"}, null to skip.'
+        ),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="Who reviews, as it is kept with what they say.")] = "command line",
+    json: JsonOption = False,
+) -> None:
+    """Label the questions of today whose labels would help most: one after the other, or with `--json` print them."""
+    from rejoinder.cli.review import answer_from_file, ask_one_by_one, show_questions
+
+    if answers is not None:
+        done = run(answer_from_file(tenant, answers, by))
+        say(f"{done['answered']} answered, {done['skipped']} skipped.", json=json, data=done)
+    elif json:
+        run(show_questions(tenant))
+    else:
+        run(ask_one_by_one(tenant, by))
+
+
 async def _export(tenant: str, to: Path, task: str | None) -> int:
     from rejoinder.learning.example_files import stored_examples, write_examples
     from rejoinder.store.tenants import get_tenant
@@ -160,11 +187,10 @@ async def _status(tenant: str, days: float) -> dict[str, Any]:
     from rejoinder.store.tenants import get_tenant
 
     settings = load_settings().settings
-    tasks = sorted(load_host(settings, tolerant=True).tasks)
     async with open_database(settings) as database:
         await get_tenant(database, tenant)
         return await learning_status(
-            database, tenant, tasks, now=utc_now(), days=days, drift_error=settings.learning.drift_error
+            database, tenant, now=utc_now(), days=days, drift_error=settings.learning.drift_error
         )
 
 

@@ -11,6 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from rejoinder.fields import describe_field, keys_of, unit_of
+from rejoinder.handoff.settings import SECTION as HELP_DESK
+from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import NOT_SETTINGS, DeploymentSettings, variable_of
@@ -30,7 +32,7 @@ A deployment's settings come from three layers; a later one wins, key by key:
 2. `rejoinder.toml` in the working directory, or the file that `REJOINDER_CONFIG` names;
 3. environment variables: `server.port` is `REJOINDER_SERVER__PORT`. An empty variable counts as unset; lists may be written `a,b`.
 
-A tenant's settings are those of its plugins, and the host's own tables `[privacy]` and `[gate]`, and come from four layers:
+A tenant's settings are those of its plugins, and the host's own tables `[privacy]`, `[help_desk]` and `[gate]`, and come from four layers:
 
 1. the defaults on this page, or the plugin's;
 2. the tables `[tenant_defaults.<plugin>]` of `rejoinder.toml`;
@@ -62,6 +64,8 @@ def settings_page(plugins: Mapping[str, type[BaseModel]]) -> str:
     parts.append("What the host itself asks each tenant, beside its plugins.\n")
     parts.append(f"### `[{SECTION}]`\n\n{PrivacySettings.__doc__}\n")
     parts.append(_table([((SECTION, *path), info) for path, info in keys_of(PrivacySettings)], variables=False))
+    parts.append(f"### `[{HELP_DESK}]`\n\n{HelpDeskSettings.__doc__}\n")
+    parts.append(_table([((HELP_DESK, *path), info) for path, info in keys_of(HelpDeskSettings)], variables=False))
     parts.append(
         f"### `[{GATE}]`\n\nThe keys of the deployment's `[gate]`, whose values are the defaults and the bounds: a tenant may be more "
         "careful than the deployment, never less.\n"

@@ -33,6 +33,9 @@ class Talker(Protocol):
     async def why(self, turn: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the trace of a turn."""
 
+    async def news(self, after: int) -> list[dict[str, Any]]:
+        """Return the turns of a number higher than `after`, as they were stored."""
+
 
 # --- in this process -----------------------------------------------------------------------------------------------
 
@@ -87,6 +90,14 @@ class _Local:
         stored = await get_turn(self._application.database, self._tenant, turn["id"])
         return stored.trace or []
 
+    async def news(self, after: int) -> list[dict[str, Any]]:
+        from rejoinder.store.turns import list_turns
+
+        found = await list_turns(self._application.database, self._tenant, self._conversation_id, after_number=after)
+        return [
+            {"number": one.number, "reply": one.reply, "speaker": one.speaker, "author": one.author} for one in found
+        ]
+
 
 # --- at a server ---------------------------------------------------------------------------------------------------
 
@@ -140,6 +151,11 @@ class _Remote:
         told = await _ask(self._client, "GET", f"{self._path}/turns/{turn['id']}", self._keyed)
         trace: list[dict[str, Any]] = told["trace"]
         return trace
+
+    async def news(self, after: int) -> list[dict[str, Any]]:
+        told = await _ask(self._client, "GET", f"{self._path}/turns?after={after}", self._talking)
+        turns: list[dict[str, Any]] = told["turns"]
+        return turns
 
 
 async def _ask(

@@ -20,11 +20,11 @@ from rejoinder.flows.language import (
     Flow,
     HandOff,
     Say,
-    Slot,
     Start,
     SubFlow,
 )
 from rejoinder.flows.loading import FlowBook, load_flows
+from rejoinder.slots import Slot
 
 __all__ = [
     "Ask",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rejoinder.errors import did_you_mean
 from rejoinder.flows.language import (
     END,
-    ORDERED,
     Ask,
     AskAgain,
     Branch,
@@ -26,6 +25,7 @@ from rejoinder.flows.language import (
     SubFlow,
 )
 from rejoinder.flows.templates import names_in
+from rejoinder.slots.kinds import ORDERED
 
 if TYPE_CHECKING:
     from rejoinder.flows.loading import FlowBook

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from rejoinder.errors import FlowError, did_you_mean
-from rejoinder.flows.language import STEP_WORDS, Case, Condition, Flow, Slot, Start
+from rejoinder.flows.language import STEP_WORDS, Case, Condition, Flow, Start
 from rejoinder.flows.places import Document, Places, read_yaml
+from rejoinder.slots import Slot
 
 __all__ = ["FlowBook", "load_flows", "read_flows"]
 

@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import quote
 
 from rejoinder.errors import InvalidInputError
-from rejoinder.flows.language import Slot
 from rejoinder.payloads import Json
+from rejoinder.slots import Slot
 
 __all__ = ["fill_json", "fill_path", "fill_query", "fill_text", "names_in", "pointed_at", "shown"]
 

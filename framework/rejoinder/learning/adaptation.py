@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.errors import ConflictError, ModelError, RejoinderError
-from rejoinder.learning.promotion import consider
+from rejoinder.learning.promotion import consider, was_considered
 from rejoinder.learning.queue import send_run
 from rejoinder.learning.replay import replayed
+from rejoinder.learning.traffic import recent_traffic
 from rejoinder.learning.training_set import training_set
 from rejoinder.learning.versions import anchors_of, fingerprint_of, learned_until, other_precision, save_anchors
 from rejoinder.models.learner import gives_one_label
@@ -171,7 +172,7 @@ async def _adapt(application: Application, run: AdaptationRun, progress: _Progre
     version = await _made_before(application, run)
     if version is None:
         version = await _fitted(application, run, request)
-    if version.state == "candidate":
+    if version.state == "candidate" and not await was_considered(application, version):
         await consider(application, version, request)
         try:
             await application.eraser.carry_on(run.tenant_id)
@@ -213,7 +214,8 @@ async def _fitted(application: Application, run: AdaptationRun, request: Request
         )
     learning = application.settings.learning
     since = None if live is None else learned_until(live)
-    examples = replayed(found.examples, since=since, limit=learning.replay_examples, seed=learning.seed)
+    kept = replayed(found.examples, since=since, limit=learning.replay_examples, seed=learning.seed)
+    examples = kept.examples
     draft = await application.models.registry.draft()
     asked = AdaptationRequest(
         run_id=run.id,
@@ -222,6 +224,9 @@ async def _fitted(application: Application, run: AdaptationRun, request: Request
         folder=str(draft),
         seed=learning.seed,
         base_version=live.id if live else None,
+        base_folder=await _base_folder(application, live),
+        rehearsed=kept.rehearsed,
+        traffic=await recent_traffic(application.database, application.host, request, task, now=until),
     )
     try:
         stored = {one.id for one in taught}
@@ -244,6 +249,19 @@ async def _fitted(application: Application, run: AdaptationRun, request: Request
         )
     finally:  # nothing is left of what no version names
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+
+
+async def _base_folder(application: Application, live: ModelVersion | None) -> str | None:
+    """Return the files to go on from; None where there are none, and where what they learned is to be forgotten."""
+    if live is None or live.erased_at is not None:
+        return None
+    try:
+        return str(await application.models.registry.files(live))
+    except ModelError as error:
+        _logger.warning(
+            "nothing can go on from model %s of tenant %s, so it is trained anew: %s", live.id, live.tenant_id, error
+        )
+        return None
 
 
 async def _check_precision(application: Application, tenant: str) -> None:
@@ -286,9 +304,10 @@ async def _candidate(
         folder,
         base_hash=(await application.encoder.ready()).hash,
         data_fingerprint=fingerprint_of(asked.examples),
-        settings=settings,
+        settings={**settings, "continues": made.continues},
         seed=asked.seed,
         metrics=made.metrics,
         parent_id=asked.base_version,
         example_ids=example_ids,
+        continues=made.continues,
     )

@@ -19,7 +19,7 @@ from rejoinder.models.learner import Prediction, Span, gives_one_label, reads_of
 from rejoinder.models.tasks.targets import answers_of, labels_of, spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from rejoinder.learning.encodings import Text
     from rejoinder.models.learner import Learner
@@ -79,11 +79,12 @@ class DirectLearner:
             else:
                 self._said[key] = said
 
-    def forget(self, example_id: str) -> None:
-        """Say no longer what an example said of its text; the learner forgets it when it is fitted anew."""
-        key = self._from.pop(example_id, None)
-        if key is not None:
-            self._said.pop(key, None)
+    def forget(self, example_ids: Collection[str]) -> None:
+        """Say no longer what examples said of their texts; the learner forgets them when it is fitted anew."""
+        for example_id in example_ids:
+            key = self._from.pop(example_id, None)
+            if key is not None:
+                self._said.pop(key, None)
 
     def replay(self, examples: Sequence[Example], inputs: Any) -> None:
         """Learn pieces of feedback, in order; one that the learner refuses is named in the log and passed over.

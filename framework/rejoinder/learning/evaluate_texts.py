@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rejoinder.learning.labelled_csv import LabelledTexts
     from rejoinder.models.encoding.encoder import Encoder
     from rejoinder.models.encoding.service import TextEncoder
+    from rejoinder.models.learner import Prediction
     from rejoinder.models.training.progress import Progress
     from rejoinder.models.training.settings import TrainingSettings
     from rejoinder.payloads import Example
@@ -127,7 +128,7 @@ def evaluate_texts(
     encode, apart, training = _encode_with(method, examples, encoder, oos_label, settings, seed, progress)
     fit_apart(classifier, examples, encode([one.text for one in examples]), seed=seed, apart=apart)
     train_seconds = time.perf_counter() - started
-    predictions = classifier.predict_batch(test.texts, encode(test.texts))
+    predictions = _predict(classifier, encode, test.texts)
     metrics = report(test.labels, predictions, oos_label=oos_label)
     outside = oos_label if oos_label in test.labels else None
     said = [one.label if one.accepted or outside is None else outside for one in predictions]
@@ -309,10 +310,15 @@ def _confusion(truth: Sequence[str], said: Sequence[str], labels: Sequence[str])
     return tuple(tuple(int(count) for count in row) for row in counts)
 
 
+def _predict(classifier: TextClassifier, encode: Encode, texts: Sequence[str]) -> list[Prediction]:
+    asked = [classifier.spelled(text) for text in texts]
+    return classifier.predict_batch(asked, encode(asked))
+
+
 def _median_ms(classifier: TextClassifier, encode: Encode, texts: Sequence[str]) -> float:
     times = []
     for text in texts:
         started = time.perf_counter()
-        classifier.predict_batch([text], encode([text]))
+        _predict(classifier, encode, [text])
         times.append(time.perf_counter() - started)
     return float(np.median(times) * 1000)

@@ -8,14 +8,14 @@ Of what one person says of one part of a decision in one way, the last counts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import get_args
 
 import orjson
 
 from rejoinder.context import Clock, Request, utc_now
-from rejoinder.errors import EncoderBusyError, InvalidInputError, NotFoundError, did_you_mean
+from rejoinder.errors import ConflictError, EncoderBusyError, InvalidInputError, NotFoundError, did_you_mean
 from rejoinder.host import Host
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.live import LiveModels
@@ -42,6 +42,8 @@ from rejoinder.store.ids import new_id
 _MAX_TEXT = 8000
 _MOST_SECONDS = 86_400
 _MOST_WITNESSES = 10_000
+_MOST_LOOKS = 20
+"""How often feedback is scored anew since its giver said something else of the same decision at the same moment."""
 
 
 @payload
@@ -76,6 +78,7 @@ class FeedbackDesk:
         settings: LearningSettings | None = None,
         clock: Clock = utc_now,
         on_feedback: Callable[[str, str], None] | None = None,
+        on_thumb: Callable[[str, str, bool], Awaitable[None]] | None = None,
     ) -> None:
         self._database = database
         self._host = host
@@ -84,6 +87,7 @@ class FeedbackDesk:
         self._settings = settings or LearningSettings()
         self._clock = clock
         self._on_feedback = on_feedback
+        self._on_thumb = on_thumb
         self._witnesses: dict[tuple[str, str], ModelWitness] = {}
 
     async def give(
@@ -106,35 +110,54 @@ class FeedbackDesk:
         Raises:
             InvalidInputError: the value does not fit the kind.
             NotFoundError: there is no such decision, or it was put before another user or tenant.
-            ConflictError: the key was used for other feedback.
+            ConflictError: the key was used for other feedback, or too much is said of the decision at the same time.
             RedactionError: a text could not be redacted; nothing was stored.
         """
         value = _valid(kind, value)
-        now = self._clock()
-        situation = await feedback_situation(self._database, tenant, decision_id, caller.id, at=now)
-        decision = situation.decision
-        if caller.role == "customer" and decision.user_id != caller.id:
-            raise NotFoundError(f"there is no decision {decision_id!r}")
         request = await self._models.request_for(tenant, caller)
         if isinstance(value, str):
             value = await self._host.redact_text(value, "train", request)
         asked = [decision_id, kind, value, about, index, caller.id]
         request_hash = hashlib.sha256(orjson.dumps(asked)).hexdigest()
-        if idempotency_key is not None:
-            earlier = await find_by_key(self._database, tenant, idempotency_key, request_hash)
-            if earlier is not None:
-                return _repeated(earlier)
-        given = Feedback(
-            id=new_id("fb"),
-            decision_id=decision_id,
-            kind=kind,
-            value=value,
-            user_id=caller.id,
-            at=now,
-            role=caller.role,
-            about=about,
-            index=index,
+        for _ in range(_MOST_LOOKS):
+            now = self._clock()
+            situation = await feedback_situation(self._database, tenant, decision_id, caller.id, at=now)
+            decision = situation.decision
+            if caller.role == "customer" and decision.user_id != caller.id:
+                raise NotFoundError(f"there is no decision {decision_id!r}")
+            if idempotency_key is not None:
+                earlier = await find_by_key(self._database, tenant, idempotency_key, request_hash)
+                if earlier is not None:
+                    return _repeated(earlier)
+            given = Feedback(
+                id=new_id("fb"),
+                decision_id=decision_id,
+                kind=kind,
+                value=value,
+                user_id=caller.id,
+                at=now,
+                role=caller.role,
+                about=about,
+                index=index,
+            )
+            result = await self._record(tenant, given, situation, request, idempotency_key, request_hash)
+            if result is not None:
+                return result
+        raise ConflictError(
+            f"{caller.id!r} says too many things of the decision {decision_id!r} at the same time: send them one after another"
         )
+
+    async def _record(
+        self,
+        tenant: str,
+        given: Feedback,
+        situation: FeedbackSituation,
+        request: Request,
+        idempotency_key: str | None,
+        request_hash: str,
+    ) -> FeedbackResult | None:
+        """Score, store and learn from feedback; None: its giver said something else of the decision meanwhile, and nothing was stored."""
+        decision = situation.decision
         repeats = tuple(one for one in situation.earlier if _same_part(one.feedback, given))
         standing = await self._standing(tenant, given, replace(situation, earlier=repeats))
         rewards, examples = await self._score(given, decision, request)
@@ -152,18 +175,24 @@ class FeedbackDesk:
             statements=standing.evidence,
             take_back=standing.fell,
         )
-        stored, taken_back = await record_feedback(
+        recorded = await record_feedback(
             self._database,
             tenant,
             scored,
+            seen=situation.spoken,
             held_back=self._held_back,
             idempotency_key=idempotency_key,
             request_hash=request_hash,
         )
+        if recorded is None:
+            return None
+        stored, taken_back = recorded
         if not stored.is_new:
             return _repeated(stored)
         if self._on_feedback is not None:
-            self._on_feedback(tenant, kind)
+            self._on_feedback(tenant, given.kind)
+        if self._on_thumb is not None and given.kind == "thumbs" and given.role == "customer":
+            await self._on_thumb(tenant, given.decision_id, given.value > 0)
         await self._models.take_back(tenant, [*taken_back, *replaced])
         note = await self._note(tenant, given, decision.task)
         try:

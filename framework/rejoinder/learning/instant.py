@@ -22,7 +22,7 @@ from rejoinder.models.learner import Prediction, need_vectors
 from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -107,19 +107,24 @@ class InstantLearner:
             old, self._learner = self._learner, learner
         return old
 
-    def predict(self, text: str, vector: Floats, *, adapted: Floats | None = None) -> Prediction:
+    def predict(
+        self, text: str, vector: Floats, *, adapted: Floats | None = None, spelled: str | None = None
+    ) -> Prediction:
         """Predict one text; `Prediction.source` says who decided.
 
         Args:
             text: what was said.
             vector: (dim,) float32 of the base encoder, L2-normalised.
             adapted: (dim,) float32 that the head reads, where it has an adapter; None: the same.
+            spelled: what the head reads in place of the text, and what both vectors are of; None: the text. What people taught is
+                remembered by the text itself.
 
         Raises:
             ModelNotReadyError: the head knows nothing yet and nothing remembered fits.
         """
         try:
-            head = self._learner.predict_batch([text], (vector if adapted is None else adapted)[None])[0]
+            asked = text if spelled is None else spelled
+            head = self._learner.predict_batch([asked], (vector if adapted is None else adapted)[None])[0]
         except ModelNotReadyError:
             match, _ = self.memory.recall(text, vector)
             if match is None:
@@ -197,18 +202,18 @@ class InstantLearner:
             if last:
                 self._learner.update([self._weighed(examples[row]) for row in last], read[last])
 
-    def forget(self, example_id: str) -> bool:
-        """Forget one example; False when it was unknown.
+    def forget(self, example_ids: Collection[str]) -> bool:
+        """Forget examples; False when none was known.
 
         The memory forgets at once. The head does where it can (it has a method `remove(texts)`), else at its next fit.
         """
         with self._writing:
-            lesson = self._lessons.pop(example_id, None)
-            known = self.memory.remove(example_id)
+            lessons = [self._lessons.pop(one) for one in example_ids if one in self._lessons]
+            remembered = self.memory.remove(example_ids)
             remove: Callable[[list[str]], int] | None = getattr(self._learner, "remove", None)
-            if lesson is not None and remove is not None:
-                remove([lesson.text])
-        return known or lesson is not None
+            if lessons and remove is not None:
+                remove([lesson.text for lesson in lessons])
+        return bool(remembered or lessons)
 
     def _overrules(self, match: Match, head: Prediction) -> bool:
         """Tell whether a remembered turn stands above what the head says."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_EXAMPLES: Final = 20
 """Mean number of examples a label from which on names add nothing."""
 
+_ID: Final = "label:"
 _PART: Final = re.compile(r"[^\W\d_]+|\d+")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _VOWEL: Final = re.compile(r"[aeiouyäöüàáâèéêëìíîïòóôùúûаеёиоуыэюя]", re.IGNORECASE)
@@ -61,10 +62,15 @@ def label_examples(examples: Sequence[Example], *, but: str | None = None) -> li
     texts = {one.text for one in examples}
     names = ((label, spoken(label)) for label in sorted(counts) if label != but)
     return [
-        Example(id=f"label:{label}", task=examples[0].task, text=text, label=label, polarity="positive", weight=1.0)
+        Example(id=f"{_ID}{label}", task=examples[0].task, text=text, label=label, polarity="positive", weight=1.0)
         for label, text in names
         if text is not None and text not in texts
     ]
+
+
+def is_label_example(example: Example) -> bool:
+    """Return whether an example is one of `label_examples`."""
+    return example.id.startswith(_ID)
 
 
 def _is_word(part: str) -> bool:

@@ -27,10 +27,12 @@ from rejoinder.context import Clock, NoModels, Request, utc_now
 from rejoinder.errors import (
     EncoderBusyError,
     ModelError,
+    ModelNotReadyError,
     NotFoundError,
     RejoinderError,
 )
 from rejoinder.host import Host
+from rejoinder.learning.canary_rewards import CanaryRewards
 from rejoinder.learning.encodings import tells
 from rejoinder.learning.experience import Experience
 from rejoinder.learning.live_task import LiveTask, Opinion
@@ -47,12 +49,14 @@ from rejoinder.payloads import Caller, Example, Utterance
 from rejoinder.settings import GateSettings
 from rejoinder.store.database import Database
 from rejoinder.store.erasures import erasures_since
-from rejoinder.store.examples import count_examples, list_examples
+from rejoinder.store.examples import count_examples, list_examples, taken_back_since
 from rejoinder.store.models import live_version, live_versions
 from rejoinder.trace import Trace
 
 if TYPE_CHECKING:
+    from rejoinder.documents.tenant_documents import DocumentIndexes
     from rejoinder.graph.tenant_graph import TenantGraphs
+    from rejoinder.models.learner import Prediction
     from rejoinder.store.tables import ModelVersion
 
 _SYSTEM = Caller(id="system", role="admin")
@@ -95,8 +99,9 @@ class Profiles(Protocol):
 class _LiveTenant:
     """One tenant's tasks, in a mapping that is replaced and never changed.
 
-    `known` are the ids of replayed examples, `erased` those that are never to be learned again, `synced_at` when the store was last looked
-    at, `used_at` when somebody last asked for it; `refused` are live versions by task that could not be loaded, and when to try again.
+    `known` are the ids of replayed examples, `erased` those that are never to be learned again; with `unclean`, the tasks are to be made
+    anew without them, which `cleaning` does. `synced_at` is when the store was last looked at, `used_at` when somebody last asked for it;
+    `refused` are live versions by task that could not be loaded, and when to try again.
     """
 
     profile: Profile
@@ -110,12 +115,15 @@ class _LiveTenant:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     swapping: set[str] = field(default_factory=set)
     refused: dict[str, tuple[str, float]] = field(default_factory=dict)
+    unclean: bool = False
+    cleaning: asyncio.Task[None] | None = None
 
 
 class LiveModels:
     """The live models of all tenants in this process.
 
     Attributes:
+        canary_rewards: what this process has read of what people say of canaries.
         on_erasure: is told the tenant when something of it was erased, here or by another process.
 
     Args:
@@ -129,6 +137,7 @@ class LiveModels:
         sync_s: seconds, >= 0, after which what other processes learned is known here when a tenant is in use, and twice which is the
             most that a promotion by another process takes to be served here.
         graphs: the tenants' knowledge graphs; None: there are none.
+        documents: the tenants' documents; None: there are none.
     """
 
     def __init__(
@@ -146,6 +155,7 @@ class LiveModels:
         adapter_bytes: int = 256 << 20,
         sync_s: float = 1.0,
         graphs: TenantGraphs | None = None,
+        documents: DocumentIndexes | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
@@ -158,6 +168,7 @@ class LiveModels:
         self._max_tenants = max_tenants
         self._sync_s = sync_s
         self._graphs = graphs
+        self._documents = documents
         self._clock = clock
         self._tenants: OrderedDict[str, _LiveTenant] = OrderedDict()
         self._loading = KeyedLocks()
@@ -165,12 +176,14 @@ class LiveModels:
         self.on_erasure: list[Callable[[str], None]] = []
         self._erasures: dict[str, datetime] = {}
         self._heard_at: datetime | None = None
+        self._taken_back_at: datetime | None = None
         self._swaps: set[asyncio.Task[None]] = set()
         self.hold_back_every = hold_back_every
         self.loader = TaskLoader(
             database, host, encoder, registry, self._adapters, seed=seed, hold_back_every=hold_back_every
         )
         self._experience = Experience(database, max_tenants=max_tenants)
+        self.canary_rewards = CanaryRewards(database)
         self._trials = LiveTrials(database, self._on_trial, self.loader.teach)
 
     async def request_for(
@@ -234,11 +247,31 @@ class LiveModels:
             return None
         return live.opinion(text, vector, adapted)
 
+    async def predictions(self, tenant: str, task: str, texts: Sequence[str]) -> list[Prediction] | None:
+        """Return what the tenant's live model of a task says of many texts, corrections included, waiting while turns fill the encoder.
+
+        None: there is no model that gives one label of a text, or it knows nothing yet.
+        """
+        if not texts:  # a tenant of whom nothing is asked need not be loaded
+            return []
+        live = (await self._live(tenant)).tasks.get(task)
+        if live is None or live.instant is None:
+            return None
+        vectors = await self.loader.encode_texts(tenant, texts)
+        adapted = vectors
+        if live.adapter is not None:
+            adapted = await self.loader.encode_texts(tenant, texts, adapter=live.adapter)
+        try:
+            return await asyncio.to_thread(live.predictions, texts, vectors, adapted)
+        except ModelNotReadyError:
+            return None
+
     async def take_back(self, tenant: str, example_ids: Collection[str]) -> None:
         """Let nothing answer any more that these examples taught at once, in this process."""
         live = self._tenants.get(tenant)
         if live is None or not example_ids:
             return
+        live.erased |= set(example_ids)
         async with live.lock:
             for task in live.tasks.values():
                 await asyncio.to_thread(task.forget, example_ids)
@@ -258,34 +291,60 @@ class LiveModels:
         live = await self._live(tenant)
         async with live.lock:
             fresh = await self._loaded(tenant, await self._profiles.served(tenant))
+            await self._without_erased(live, fresh)
             live.tasks, live.known, live.newest = fresh.tasks, fresh.known, fresh.newest
 
-    async def forget_examples(self, tenant: str, erasure_id: str, example_ids: Collection[str]) -> None:
+    async def forget_examples(
+        self, tenant: str, erasure_id: str, example_ids: Collection[str]
+    ) -> asyncio.Task[None] | None:
         """Forget examples that were erased from the store, in this process; others do so within `sync_s`.
 
-        At once nothing that was taught answers any more. Then the tenant's models are made anew from the store, so that they are as if
-        the examples had never been; until that is done, the old ones serve without them.
+        When this returns, nothing that was taught answers any more. Then, in the background, the tenant's models are made anew from the
+        store, so that they are as if the examples had never been; until that is done, the old ones serve without them.
 
         Args:
             erasure_id: see `rejoinder.store.erasures`; it is done once.
+
+        Returns:
+            The work in the background; None: there is none, since the tenant's models are not loaded or nothing was taught.
         """
         self._erasures[erasure_id] = self._clock()
         for listener in self.on_erasure:
             listener(tenant)
-        live = self._tenants.get(tenant)
-        if live is not None and example_ids:
-            await self._without(tenant, live, example_ids)
-        self._encoder.forget(tenant)  # not before: what is made anew finds its vectors there
         self._experience.forget_tenant(tenant)
+        live = self._tenants.get(tenant)
+        if live is None or not example_ids:
+            self._encoder.forget(tenant)
+            return None
+        return await self._forget_taught(tenant, live, example_ids)
 
-    async def _without(self, tenant: str, live: _LiveTenant, example_ids: Collection[str]) -> None:
-        async with live.lock:
-            live.erased |= set(example_ids)
-            self._trials.drop(tenant)
-            for task in live.tasks.values():
-                await asyncio.to_thread(task.forget, example_ids)
-        with suppress(NotFoundError):  # disabled: its models are dropped
-            await self.refit(tenant)
+    async def _forget_taught(self, tenant: str, live: _LiveTenant, example_ids: Collection[str]) -> asyncio.Task[None]:
+        """Let nothing answer any more that these examples taught, and begin to make the models anew without them."""
+        live.erased |= set(example_ids)
+        self._trials.drop(tenant)
+        for task in live.tasks.values():
+            await asyncio.to_thread(task.forget, example_ids)
+        live.unclean = True
+        if live.cleaning is None or live.cleaning.done():
+            live.cleaning = self._beside(
+                self._clean(tenant, live),
+                f"models of tenant {tenant} are not made anew without what is to be forgotten",
+            )
+        return live.cleaning
+
+    async def _clean(self, tenant: str, live: _LiveTenant) -> None:
+        """Make a tenant's models anew, once more where something was erased meanwhile."""
+        while live.unclean:
+            live.unclean = False
+            with suppress(NotFoundError):  # disabled: its models are dropped
+                await self.refit(tenant)
+        self._encoder.forget(tenant)  # not before: what is made anew finds its vectors there
+
+    async def _without_erased(self, live: _LiveTenant, made: _LiveTenant) -> None:
+        """Let what was made beside a tenant's tasks forget what was erased while it learned; the tenant's lock is held."""
+        if gone := live.erased & made.known:
+            for task in made.tasks.values():
+                await asyncio.to_thread(task.forget, gone)
 
     async def promote(self, tenant: str, version_id: str) -> ModelVersion:
         """Make a version live, here at once and in other processes within twice `sync_s`; raises as `Registry.promote`."""
@@ -301,12 +360,21 @@ class LiveModels:
 
     async def review_trials(self, tenant: str) -> list[Step]:
         """Take the steps that are due in a tenant's trials: promote, let answer, take back. They are served here at once."""
-        taken = await review_trials(
-            self._database, self.registry, self._profiles, self._gate, tenant, clock=self._clock
-        )
+        taken = await self._review(tenant)
         if taken:
             await self._look()
         return taken
+
+    async def _review(self, tenant: str) -> list[Step]:
+        return await review_trials(
+            self._database,
+            self.registry,
+            self._profiles,
+            self._gate,
+            tenant,
+            rewards=self.canary_rewards,
+            clock=self._clock,
+        )
 
     def has_canary(self, tenant: str) -> bool:
         """Return whether feedback of this tenant may decide a trial."""
@@ -369,6 +437,7 @@ class LiveModels:
             models=NoModels(),
             plugins=profile.plugins,
             settings=profile.settings,
+            documents=None if self._documents is None else self._documents.of(tenant),
             deadline=time.monotonic() + 60.0,
             clock=self._clock,
         )
@@ -443,8 +512,9 @@ class LiveModels:
         """Start to swap in whatever versions are live and not in memory, and keep tenants in use up to date."""
         loaded = dict(self._tenants)
         await self._hear_of_erasures(loaded)
+        await self._hear_of_taken_back(loaded)
         for tenant in await self._trials.look(loaded):
-            await review_trials(self._database, self.registry, self._profiles, self._gate, tenant, clock=self._clock)
+            await self._review(tenant)
         now = await live_versions(self._database, loaded.keys())
         for tenant, live in loaded.items():
             for name, task in live.tasks.items():
@@ -474,10 +544,18 @@ class LiveModels:
         for erased in found:
             if erased.erasure_id not in self._erasures:
                 self._erasures[erased.erasure_id] = erased.at
-                self._beside(
-                    self.forget_examples(erased.tenant_id, erased.erasure_id, erased.example_ids),
-                    f"what tenant {erased.tenant_id} erased is forgotten in part only",
-                )
+                await self.forget_examples(erased.tenant_id, erased.erasure_id, erased.example_ids)
+
+    async def _hear_of_taken_back(self, tenants: Mapping[str, _LiveTenant]) -> None:
+        """Forget what people taught whom another process found not to be trusted any more, as what is erased is forgotten."""
+        now = self._clock()
+        since = (self._taken_back_at or now) - _ERASED_LATE
+        found = await taken_back_since(self._database, tenants, since=since) if tenants else {}
+        self._taken_back_at = now
+        for tenant, example_ids in found.items():
+            live = tenants[tenant]
+            if news := (set(example_ids) & live.known) - live.erased:
+                await self._forget_taught(tenant, live, news)
 
     async def _without_retired(self, tenant: str, live: _LiveTenant, name: str) -> None:
         try:
@@ -485,7 +563,7 @@ class LiveModels:
         finally:
             live.swapping.discard(name)
 
-    def _beside(self, work: Coroutine[Any, Any, None], complaint: str) -> None:
+    def _beside(self, work: Coroutine[Any, Any, None], complaint: str) -> asyncio.Task[None]:
         job = asyncio.create_task(work)
         self._swaps.add(job)
 
@@ -495,6 +573,7 @@ class LiveModels:
                 _logger.error("%s: %s", complaint, error)
 
         job.add_done_callback(ended)
+        return job
 
     def _start_swap(self, tenant: str, live: _LiveTenant, name: str) -> None:
         live.swapping.add(name)
@@ -534,6 +613,7 @@ class LiveModels:
             if self._tenants.get(tenant) is not live or live.tasks[name] is not before:
                 return  # dropped, loaded anew or fitted anew meanwhile: the next look begins again where need be
             await self._teach(tenant, beside, name)  # what was taught meanwhile
+            await self._without_erased(live, beside)
             live.tasks = {**live.tasks, name: made}
             live.known |= beside.known
         live.refused.pop(name, None)

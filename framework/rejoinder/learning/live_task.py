@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from rejoinder.models.learner import reads_of
 from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
-    from rejoinder.models.learner import FloatArray, Learner
+    from rejoinder.models.learner import FloatArray, Learner, Prediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,21 @@ class LiveTask:
             return Opinion(match=match)
         return Opinion(ranking=tuple(label for label, _ in said.ranking), known=known, match=match)
 
+    def predictions(self, texts: Sequence[str], vectors: FloatArray, adapted: FloatArray) -> list[Prediction]:
+        """Return what head and memory together say of texts.
+
+        Args:
+            vectors: (n, dim) float32 of the base encoder, L2-normalised.
+            adapted: the same as the head reads them.
+
+        Raises:
+            ModelNotReadyError: the head knows nothing yet, or does not give one label of one text.
+        """
+        if self.instant is None:
+            raise ModelNotReadyError("this task gives no labels of texts")
+        rows = zip(texts, vectors, adapted, strict=True)
+        return [self.instant.predict(text, vector, adapted=own) for text, vector, own in rows]
+
     def learn(self, examples: Sequence[Example], vectors: FloatArray, adapted: FloatArray | None) -> None:
         """Take in feedback with labels, in order."""
         if self.instant is None:
@@ -92,12 +107,11 @@ class LiveTask:
         else:
             self.instant.replay(examples, vectors, adapted=adapted)
 
-    def forget(self, example_ids: Iterable[str]) -> None:
+    def forget(self, example_ids: Collection[str]) -> None:
         """Forget what people taught by these examples, as far as that can be done without fitting anew."""
-        for example_id in example_ids:
-            if self.instant is not None:
-                self.instant.forget(example_id)
-            else:
-                self.memory.remove(example_id)
-            if self.direct is not None:
-                self.direct.forget(example_id)
+        if self.instant is not None:
+            self.instant.forget(example_ids)
+        else:
+            self.memory.remove(example_ids)
+        if self.direct is not None:
+            self.direct.forget(example_ids)

@@ -16,7 +16,7 @@ from rejoinder.errors import InvalidInputError
 from rejoinder.learning.trust import TrustCurve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -192,15 +192,15 @@ class CorrectionMemory:
             self._curve.fit()
             self._known = many.known(self.capacity)
 
-    def remove(self, example_id: str) -> bool:
-        """Forget one example; False when it was not remembered."""
+    def remove(self, example_ids: Collection[str]) -> int:
+        """Forget examples; return how many of them were remembered."""
+        gone = set(example_ids)
         with self._lock:
             entries = self._known.entries
-            keep = np.array([entry.id != example_id for entry in entries], dtype=np.bool_)
-            if keep.all():
-                return False
-            self._store(list(entries), keep, None, None)
-            return True
+            keep = np.array([entry.id not in gone for entry in entries], dtype=np.bool_)
+            if not keep.all():
+                self._store(list(entries), keep, None, None)
+            return int((~keep).sum())
 
     def match(self, text: str, vector: Floats) -> Match | None:
         """Return the remembered turn that fits a text best, or None.

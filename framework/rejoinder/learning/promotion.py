@@ -6,7 +6,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import ConflictError
 from rejoinder.learning.gate import Scored, Verdict, attempt_number, judge
@@ -15,7 +16,7 @@ from rejoinder.payloads import Evaluation, EvaluationRequest, Example
 from rejoinder.store.examples import list_examples
 from rejoinder.store.models import add_evaluation, get_version, judged_before, live_version, set_version_state
 from rejoinder.store.news import last_roll_back
-from rejoinder.store.trials import Action, add_model_decision, start_trial
+from rejoinder.store.trials import Action, add_model_decision, list_model_decisions, start_trial
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
@@ -68,14 +69,15 @@ async def consider(application: Application, candidate: ModelVersion, request: R
             [frozenset(row.correct) | frozenset(row.scores) for row in earlier], frozenset(candidate_scored.scores)
         ),
     )
-    for data, evaluation in ((HELD_BACK, after), (REGRESSION, frozen_after)):
-        if evaluation is not None:
-            told = asdict(verdict) if data == HELD_BACK else None
-            await add_evaluation(
-                database, candidate.tenant_id, candidate.id, data=data, evaluation=evaluation, verdict=told
-            )
-    await _act(application, candidate, live, verdict, settings)
+    scored = [(data, one) for data, one in ((HELD_BACK, after), (REGRESSION, frozen_after)) if one is not None]
+    await _act(application, candidate, live, verdict, settings, scored)
     return verdict
+
+
+async def was_considered(application: Application, candidate: ModelVersion) -> bool:
+    """Return whether the gate has judged a candidate: a second look at the same rows would spend of the error what is there for others."""
+    decided = await list_model_decisions(application.database, candidate.tenant_id, version_id=candidate.id)
+    return any(one.by == GATE for one in decided)
 
 
 async def _scored(
@@ -103,33 +105,82 @@ async def _act(
     live: ModelVersion | None,
     verdict: Verdict | None,
     settings: GateSettings,
+    scored: Sequence[tuple[str, Evaluation]] = (),
 ) -> None:
-    """Do what a verdict says and note it; None: nobody could compare."""
-    database, tenant = application.database, candidate.tenant_id
-    candidate = await get_version(database, tenant, candidate.id)  # what it was trained on may be erased by now
-    action, reason = await _done(application, candidate, live, verdict, settings)
-    await add_model_decision(
-        database,
-        tenant,
-        task=candidate.task,
-        version_id=candidate.id,
-        action=action,
-        by=GATE,
-        reason=reason,
-        details={} if verdict is None else asdict(verdict),
-        at=application.clock(),
+    """Do what a verdict says and note it with what it was judged by; None: nobody could compare."""
+    candidate = await get_version(application.database, candidate.tenant_id, candidate.id)  # perhaps marked by now
+    action, reason = await _wanted(application, candidate, live, verdict, settings)
+    if action == "promote" and candidate.artefact:
+        await application.models.registry.files(candidate)  # what is damaged is not made live
+    write = partial(_write, application, candidate, live, verdict, settings, scored)
+    try:
+        await write(action, reason)
+    except ConflictError as error:
+        action, reason = ("reject" if action == "promote" else "wait"), str(error)
+        await write(action, reason)
+    if action == "promote":
+        await application.models.registry.tidy(candidate.tenant_id, candidate.task)
+    _logger.info(
+        "gate, tenant %s, %s-%d: %s: %s", candidate.tenant_id, candidate.task, candidate.number, action, reason
     )
-    _logger.info("gate, tenant %s, %s-%d: %s: %s", tenant, candidate.task, candidate.number, action, reason)
 
 
-async def _done(
+async def _write(
+    application: Application,
+    candidate: ModelVersion,
+    live: ModelVersion | None,
+    verdict: Verdict | None,
+    settings: GateSettings,
+    scored: Sequence[tuple[str, Evaluation]],
+    action: Action,
+    reason: str,
+) -> None:
+    """Take a step in one transaction: a process that is killed has judged and acted, or neither.
+
+    Raises:
+        ConflictError: what the step begins from is not so any more; nothing was changed.
+    """
+    tenant, told = candidate.tenant_id, {} if verdict is None else asdict(verdict)
+    async with application.database.write() as session:
+        for data, evaluation in scored:
+            await add_evaluation(
+                session,
+                tenant,
+                candidate.id,
+                data=data,
+                evaluation=evaluation,
+                verdict=told if data == HELD_BACK else None,
+            )
+        if action == "promote":
+            instead_of = None if live is None else live.id
+            await set_version_state(session, tenant, candidate.id, "live", instead_of=instead_of)
+        elif action in ("shadow", "canary") and live is not None:
+            share = settings.canary_share if action == "canary" else 0.0
+            await start_trial(
+                session, tenant, task=candidate.task, version_id=candidate.id, against_id=live.id, share=share
+            )
+            await set_version_state(session, tenant, candidate.id, action)
+        await add_model_decision(
+            session,
+            tenant,
+            task=candidate.task,
+            version_id=candidate.id,
+            action=action,
+            by=GATE,
+            reason=reason,
+            details=told,
+            at=application.clock(),
+        )
+
+
+async def _wanted(
     application: Application,
     candidate: ModelVersion,
     live: ModelVersion | None,
     verdict: Verdict | None,
     settings: GateSettings,
 ) -> tuple[Action, str]:
-    """Let a candidate through, into a trial, or not; return what was done, and why."""
+    """Return whether a candidate is let through, into a trial, or not, and why."""
     decision: Action = "wait" if verdict is None else verdict.decision
     reason = "no plugin scores this task" if verdict is None else verdict.reason
     if candidate.erased_at is not None:
@@ -145,37 +196,11 @@ async def _done(
         return "wait", f"a person must promote it (setting gate.automatic): {reason}"
     if not replaces_erased and (paused := await _pause(application, candidate, settings)):
         return "wait", f"{paused}: {reason}"
-    if live is None or replaces_erased or not (settings.shadow_turns or settings.canary_share):
-        return await _promoted(application, candidate, live, reason)
-    return await _tried(application, candidate, live, reason, settings)
-
-
-async def _promoted(
-    application: Application, candidate: ModelVersion, live: ModelVersion | None, reason: str
-) -> tuple[Action, str]:
-    try:
-        await application.models.registry.promote(
-            candidate.tenant_id, candidate.id, instead_of=live.id if live else None
-        )
-    except ConflictError as error:
-        return "reject", str(error)
-    return "promote", reason
-
-
-async def _tried(
-    application: Application, candidate: ModelVersion, live: ModelVersion, reason: str, settings: GateSettings
-) -> tuple[Action, str]:
-    database, tenant = application.database, candidate.tenant_id
-    action: Literal["shadow", "canary"] = "shadow" if settings.shadow_turns else "canary"
-    share = 0.0 if settings.shadow_turns else settings.canary_share
-    try:
-        await start_trial(
-            database, tenant, task=candidate.task, version_id=candidate.id, against_id=live.id, share=share
-        )
-        await set_version_state(database, tenant, candidate.id, action)
-    except ConflictError as error:
-        return "wait", str(error)
-    return action, reason
+    if live is None or replaces_erased:
+        return "promote", reason
+    if settings.shadow_turns:
+        return "shadow", reason
+    return ("canary" if settings.canary_share else "promote"), reason
 
 
 async def _pause(application: Application, candidate: ModelVersion, settings: GateSettings) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from rejoinder.learning.drift import drift_of
@@ -59,7 +60,7 @@ class ServiceQuality:
 
     Attributes:
         containment: share of conversations that no person was called into, in [0, 1]; None without conversations.
-        versions: by task, those that decided something, the newest last.
+        versions: by task, those that decided something or had a part in a decision, the newest last.
     """
 
     since: datetime
@@ -71,7 +72,6 @@ class ServiceQuality:
 async def service_quality(
     database: Database,
     tenant: str,
-    tasks: Sequence[str],
     *,
     now: datetime,
     days: float = DAYS,
@@ -80,19 +80,18 @@ async def service_quality(
     """Return how a tenant's bot did over the last days.
 
     Args:
-        tasks: to look at.
         days: > 0.
         drift_error: chance in [0, 1) of a false alarm of drift; 0: it is not looked for.
     """
     since = now - timedelta(days=days)
     every, handed = await conversation_ends(database, tenant, since=since)
+    counts = await decision_counts(database, tenant, since=since)
+    rated = await rated_decisions(database, tenant, since=since)
+    ends = await contained(database, tenant, since=since)
     versions = {}
-    for task in tasks:
-        counts = await decision_counts(database, tenant, task, since=since)
-        rated = await rated_decisions(database, tenant, task, since=since)
-        if counts:
-            ends = await contained(database, tenant, task, since=since)
-            versions[task] = await asyncio.to_thread(of_versions, counts, rated, ends=ends, drift_error=drift_error)
+    for task in sorted(counts):
+        found = partial(of_versions, counts[task], rated.get(task, ()), ends=ends.get(task), drift_error=drift_error)
+        versions[task] = await asyncio.to_thread(found)
     return ServiceQuality(
         since=since, conversations=every, containment=1 - handed / every if every else None, versions=versions
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -26,10 +27,23 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT: Final = 50_000
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round of training sees.
+
+    Attributes:
+        examples: in the order in which they came.
+        rehearsed: ids of those that the live model has learned; half of each batch comes from these where a round goes on from it.
+    """
+
+    examples: tuple[Example, ...]
+    rehearsed: tuple[str, ...] = ()
+
+
 def replayed(
     examples: Sequence[Example], *, since: datetime | None, limit: int = DEFAULT_LIMIT, seed: int = 0
-) -> tuple[Example, ...]:
-    """Return what a round learns from, in the order in which the examples came.
+) -> Round:
+    """Return what a round learns from.
 
     Args:
         examples: all that may be learned from.
@@ -42,11 +56,12 @@ def replayed(
         ValueError: `limit` is below 0.
     """
     if since is None:
-        return tuple(examples)
+        return Round(tuple(examples))
     old = [one for one in examples if one.at is None or one.at <= since]
     fresh = len(examples) - len(old)
     kept = {one.id for one in reservoir(old, max(limit, fresh) if limit else 0, seed=seed)}
-    return tuple(one for one in examples if one.id in kept or (one.at is not None and one.at > since))
+    chosen = tuple(one for one in examples if one.id in kept or (one.at is not None and one.at > since))
+    return Round(chosen, tuple(one.id for one in chosen if one.id in kept))
 
 
 def reservoir(examples: Sequence[Example], limit: int, *, seed: int = 0) -> list[Example]:

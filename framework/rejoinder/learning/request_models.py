@@ -16,6 +16,7 @@ from rejoinder.learning.live_task import LiveTask
 from rejoinder.learning.memory import Match
 from rejoinder.models.adapters.cache import AdapterCache
 from rejoinder.models.encoding.service import EncoderService, TextEncoder
+from rejoinder.models.learner import spelled
 from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
@@ -30,7 +31,19 @@ Shadow = Callable[[str, str, "Prediction | None", Callable[[LiveTask], Awaitable
 class RequestModels:
     """A tenant's models as one request sees them; `rejoinder.context.Models` says what its methods promise."""
 
-    __slots__ = ("_adapters", "_encoder", "_experience", "_shadow", "_started", "_tasks", "_tenant", "busy", "versions")
+    __slots__ = (
+        "_adapters",
+        "_asked",
+        "_encoder",
+        "_experience",
+        "_mended",
+        "_shadow",
+        "_started",
+        "_tasks",
+        "_tenant",
+        "busy",
+        "versions",
+    )
 
     def __init__(
         self,
@@ -48,19 +61,38 @@ class RequestModels:
         self._adapters = adapters
         self._shadow = shadow
         self._experience = experience
+        self._asked: dict[tuple[int, str], str] = {}
+        self._mended: dict[str, str] = {}
         self._started: dict[tuple[str, str | None], asyncio.Future[FloatArray]] = {}
         self.busy: EncoderBusyError | None = None
         self.versions: dict[str, str] = {}
 
     def prefetch(self, text: str) -> None:
-        """Start to encode a text that will be asked for, beside whatever comes before that."""
+        """Start to encode a text that will be asked for, beside whatever comes before that.
+
+        Where a task's head reads it with its slips set right, so does everything else in this request: it is encoded once.
+        """
         if not self._tasks:
             return
-        for adapter in set().union(*(live.encoded for live in self._tasks.values())):
-            if (text, adapter) not in self._started:
-                started = self._start(text, adapter)
-                started.add_done_callback(_take_note)
-                self._started[text, adapter] = started
+        spellings = {name: self._spelled(live, text) for name, live in self._tasks.items()}
+        self._mended[text] = mended = next((one for one in spellings.values() if one != text), text)
+        for name, live in self._tasks.items():
+            asked = mended if live.learner is None else spellings[name]
+            for adapter in live.encoded:
+                if (asked, adapter) not in self._started:
+                    started = self._start(asked, adapter)
+                    started.add_done_callback(_take_note)
+                    self._started[asked, adapter] = started
+
+    def _spelled(self, live: LiveTask, text: str) -> str:
+        """Return what a task's head reads in place of a text, which is worked out once."""
+        learner = live.learner
+        if learner is None:
+            return text
+        known = (id(learner), text)
+        if known not in self._asked:
+            self._asked[known] = spelled(learner, text)
+        return self._asked[known]
 
     def _start(self, text: str, adapter: str | None) -> asyncio.Future[FloatArray]:
         if adapter is None:  # the encoder begins before the next step of this turn, not after it
@@ -69,7 +101,7 @@ class RequestModels:
 
     async def encode(self, text: str) -> FloatArray:
         """Return the base encoder's vector of a text."""
-        return await self._vector(text, None)
+        return await self._vector(self._mended.get(text, text), None)
 
     async def _vector(self, text: str, adapter: str | None) -> FloatArray:
         started = self._started.get((text, adapter))
@@ -103,9 +135,10 @@ class RequestModels:
         if live.direct is not None:
             return await self._say_directly(live, live.direct, text, other)
         try:
-            vector = await self.encode(text)
-            adapted = None if live.adapter is None else await self._vector(text, live.adapter)
-            return None if live.instant is None else live.instant.predict(text, vector, adapted=adapted)
+            asked = self._spelled(live, text)
+            vector = await self._vector(asked, None)
+            adapted = None if live.adapter is None else await self._vector(asked, live.adapter)
+            return None if live.instant is None else live.instant.predict(text, vector, adapted=adapted, spelled=asked)
         except ModelNotReadyError:
             return None
 
@@ -130,6 +163,14 @@ class RequestModels:
             return
         async with self._adapters.use(key) as loaded:
             yield loaded
+
+    def learner(self, task: str) -> Learner | None:
+        """Return the tenant's model itself."""
+        live = self._tasks.get(task)
+        if live is None or live.learner is None:
+            return None
+        self.versions[task] = live.name
+        return live.learner
 
     async def read(self, learner: Learner, examples: Sequence[Example], *, adapter: Adapter | None = None) -> Any:
         """Return what a learner reads of examples."""

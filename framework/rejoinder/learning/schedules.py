@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import NotFoundError, RejoinderError
+from rejoinder.learning.clusters import find_clusters
 from rejoinder.learning.signals import read_signals
 from rejoinder.learning.trials import review_trials
 from rejoinder.payloads import Caller, Schedule
@@ -42,6 +43,9 @@ RETENTION: Final = "rejoinder:retention"
 """The schedule that deletes what is too old by a tenant's settings."""
 
 RETENTION_S: Final = 3600.0
+
+CLUSTERS: Final = "rejoinder:clusters"
+"""The schedule that looks for clusters of unanswered questions, every `learning.cluster_hours`."""
 
 _SYSTEM = Caller(id="system", role="admin")
 _Work = Callable[[], Awaitable[object]]
@@ -73,6 +77,9 @@ async def _keep(application: Application, tenant: str) -> list[str]:
         (PRIVACY, PRIVACY_S, partial(application.eraser.carry_on, tenant)),
         (RETENTION, RETENTION_S, partial(application.eraser.retain, tenant)),
     ]
+    cluster_hours = application.settings.learning.cluster_hours
+    if cluster_hours:
+        mine.append((CLUSTERS, cluster_hours * 3600.0, partial(find_clusters, application, tenant)))
     for plugin, schedule in application.host.schedules:
         if plugin in profile.plugins:
             keep = partial(_of_plugin, application, tenant, plugin, schedule)
@@ -101,6 +108,7 @@ async def _learning(application: Application, tenant: str) -> None:
         application.tenants,
         application.settings.gate,
         tenant,
+        rewards=application.models.canary_rewards,
         clock=application.clock,
     )
 

@@ -55,19 +55,19 @@ async def read_signals(application: Application, tenant: str) -> int:
         return 0
     pause = timedelta(minutes=settings.abandon_minutes)
     until = now - pause  # whoever is still talking is read when they are done
-    since = await read_until(database, tenant) or until - _FIRST_LOOK
+    after = (await read_until(database, tenant) or until - _FIRST_LOOK, "")  # of that moment, some may not be read yet
     request = await application.models.request_for(tenant, Caller(id="system", role="system"))
 
     async def cosine(one: str, other: str) -> float:
         return float((await request.models.encode(one)) @ (await request.models.encode(other)))
 
     found = 0
-    while conversations := await turns_to_read(database, tenant, since=since, until=until, limit=_AT_ONCE):
+    while conversations := await turns_to_read(database, tenant, after=after, until=until, limit=_AT_ONCE):
         for conversation in conversations:
             for signal in await signals_of(conversation.turns, cosine=cosine, rephrase_cosine=settings.rephrase_cosine):
                 found += await _given(application, tenant, signal)
-        since = conversations[-1].updated_at
-        await note_read(database, tenant, since)
+        after = (conversations[-1].updated_at, conversations[-1].id)
+        await note_read(database, tenant, after[0])
     await note_read(database, tenant, until)
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -30,6 +30,7 @@ Drift = Literal["new-classes", "shift"]
 
 _NEW_SHARE: Final = 1 / 3
 _SHIFT_PURITY: Final = 0.9
+_MOVED_SHARE: Final = 1 / 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +105,12 @@ def simulate(
             answer given, nothing more; "none".
         noise: probability in [0, 1] that a user is mistaken, taking another label of the stream for the right one.
         strategies: "static" never learns; "instant" learns from each feedback before the next message; "worker" fits anew after every
-            `worker_every` feedbacks, or a tenth of what it knows where that is more; "both" does both; "retrain" fits anew at every
+            `worker_every` feedbacks, or 3 % of what it knows where that is more; "both" does both; "retrain" fits anew at every
             checkpoint with the true labels of all messages up to then, the most that feedback could give.
         limit: most messages of the stream, >= 1.
         drift: "new-classes": a third of the labels is unknown at the start and arrives in the second half; "shift": half of the labels
-            makes up nine tenths of the first half and a tenth of the second.
+            makes up nine tenths of the first half and a tenth of the second, and from the second half on a quarter of the labels means
+            something else: what was said of one of them is right for the next one, in the test as well.
         checkpoints: how many windows, >= 1; or the numbers of messages, >= 1, after which windows end, beside the last.
         worker_every: feedbacks between two fits of a worker, >= 1.
         hold_back_every: about one text in so many never enters a model that learns from feedback; 0 keeps none back.
@@ -122,7 +124,7 @@ def simulate(
     rng = np.random.default_rng(seed)
     if limit is not None:
         stream = stream.take(range(min(limit, len(stream.texts))))
-    train, stream = _drifted(train, stream, drift, rng)
+    train, stream, later_test, turn = _drifted(train, stream, test, drift, rng)
     beliefs = _beliefs(stream.labels, noise, rng)
     vectors = {
         kind: encoder.encode(texts.texts) for kind, texts in (("train", train), ("stream", stream), ("test", test))
@@ -139,7 +141,7 @@ def simulate(
             hold_back_every=hold_back_every,
             seed=seed,
         )
-        curves[name] = _replay(bot, stream, beliefs, test, vectors, feedback, ends, started)
+        curves[name] = _replay(bot, stream, beliefs, (test, later_test), turn, vectors, feedback, ends, started)
     settings = {
         "feedback": feedback,
         "noise": noise,
@@ -189,14 +191,19 @@ def _replay(
     bot: Bot,
     stream: LabelledTexts,
     beliefs: Sequence[str],
-    test: LabelledTexts,
+    tests: tuple[LabelledTexts, LabelledTexts],
+    turn: int,
     vectors: Mapping[str, Floats],
     feedback: FeedbackMode,
     ends: Sequence[int],
     started: float,
 ) -> Curve:
-    """Let one bot live through the stream."""
-    start = last = _accuracy(bot, test, vectors["test"])
+    """Let one bot live through the stream.
+
+    Args:
+        tests: with the labels that are right up to message `turn`, and with those that are right after it.
+    """
+    start = last = _accuracy(bot, tests[0], vectors["test"])
     windows: list[Window] = []
     right_total = seen = 0
     for end in ends:
@@ -213,7 +220,7 @@ def _replay(
                 else:
                     bot.corrected(text, vector, beliefs[i])
         bot.checkpoint(Stream(stream.texts[:end], stream.labels[:end], vectors["stream"][:end]))
-        last = _accuracy(bot, test, vectors["test"])
+        last = _accuracy(bot, tests[end > turn], vectors["test"])
         windows.append(Window(seen=end, accuracy=right / (end - seen), test_accuracy=last))
         right_total, seen = right_total + right, end
     return Curve(
@@ -249,11 +256,11 @@ def _beliefs(labels: Sequence[str], noise: float, rng: np.random.Generator) -> l
 
 
 def _drifted(
-    train: LabelledTexts, stream: LabelledTexts, drift: Drift | None, rng: np.random.Generator
-) -> tuple[LabelledTexts, LabelledTexts]:
-    """Return the training rows left, and the stream in its new order; nothing of the stream is lost."""
+    train: LabelledTexts, stream: LabelledTexts, test: LabelledTexts, drift: Drift | None, rng: np.random.Generator
+) -> tuple[LabelledTexts, LabelledTexts, LabelledTexts, int]:
+    """Return the training rows left, the stream in its new order, of which no message is lost, and the test after so many messages."""
     if drift is None:
-        return train, stream
+        return train, stream, test, len(stream.texts)
     labels = [str(label) for label in rng.permutation(sorted(set(train.labels)))]
     late = set(labels[: max(1, round(len(labels) * (_NEW_SHARE if drift == "new-classes" else 0.5)))])
     if len(labels) < 2:
@@ -268,7 +275,14 @@ def _drifted(
     rest = np.setdiff1d(np.arange(len(stream.texts)), first)
     if drift == "new-classes":
         train = train.take([i for i, label in enumerate(train.labels) if label not in late])
-    return train, stream.take([int(i) for i in np.concatenate([first, rest])])
+    stream = stream.take([int(i) for i in np.concatenate([first, rest])])
+    if drift == "new-classes":
+        return train, stream, test, len(stream.texts)
+    moved = labels[: max(2, round(len(labels) * _MOVED_SHARE))]
+    meaning = dict(zip(moved, [*moved[1:], moved[0]], strict=True))
+    said = tuple(meaning.get(label, label) if i >= half else label for i, label in enumerate(stream.labels))
+    later = tuple(meaning.get(label, label) for label in test.labels)
+    return train, replace(stream, labels=said), replace(test, labels=later), half
 
 
 def _check(

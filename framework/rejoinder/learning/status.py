@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from rejoinder.learning.quality import DRIFT_ERROR, service_quality
 from rejoinder.store.database import Database
+from rejoinder.store.erasures import open_erasures
 from rejoinder.store.examples import count_examples
 from rejoinder.store.models import list_versions
 from rejoinder.store.runs import list_runs
@@ -20,7 +20,6 @@ _MOST_VERSIONS = 10_000
 async def learning_status(
     database: Database,
     tenant: str,
-    tasks: Sequence[str],
     *,
     now: datetime,
     days: float,
@@ -30,12 +29,11 @@ async def learning_status(
     """Return what JSON can say of it.
 
     Args:
-        tasks: whose versions to look at.
         days: how far back to look for what people said, > 0.
         drift_error: chance in [0, 1) of a false alarm of drift; 0: it is not looked for.
         limit: most runs, trials and decisions, each newest first.
     """
-    quality = await service_quality(database, tenant, tasks, now=now, days=days, drift_error=drift_error)
+    quality = await service_quality(database, tenant, now=now, days=days, drift_error=drift_error)
     rows = await list_versions(database, tenant, limit=_MOST_VERSIONS)
     names = {row.id: f"{row.task}-{row.number}" for row in rows}
     states = {names[row.id]: row.state for row in rows}
@@ -61,4 +59,14 @@ async def learning_status(
         "runs": [named(row) for row in await list_runs(database, tenant, limit=limit)],
         "trials": [named(row) for row in await list_trials(database, tenant, limit=limit)],
         "decided": [named(row) for row in await list_model_decisions(database, tenant, limit=limit)],
+        "erasures": [
+            {
+                "erasure_id": row.id,
+                "at": row.at.isoformat(),
+                "reason": row.reason,
+                "examples": len(row.example_ids),
+                "tasks": row.tasks,
+            }
+            for row in await open_erasures(database, tenant)
+        ],
     }

@@ -133,7 +133,13 @@ class TaskLoader:
             return make(direct=direct)
         vectors = await self.encode_texts(tenant, [example.text for example in kept_back])
         await asyncio.to_thread(_remember, memory, fitted, kept_back, vectors)
-        instant = InstantLearner(learner, memory, task=name, hold_back_every=self._hold_back_every)
+        instant = InstantLearner(
+            learner,
+            memory,
+            task=name,
+            hold_back_every=self._hold_back_every,
+            oos_label=getattr(learner, "oos_label", None),
+        )
         return make(instant=instant)
 
     async def _imported(self, tenant: str, name: str) -> tuple[list[Example], list[Example]]:

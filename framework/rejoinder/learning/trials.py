@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rejoinder.errors import ConflictError, ModelError, ModelIntegrityError, NotFoundError
-from rejoinder.learning.gate import RewardTest
-from rejoinder.learning.rewards import shrunk
 from rejoinder.learning.tenant_gate import gate_of
 from rejoinder.store.models import get_version, live_version, set_version_state
 from rejoinder.store.trials import (
@@ -25,17 +22,17 @@ from rejoinder.store.trials import (
     begin_canary,
     end_trial,
     open_trials,
-    rewarded_turns,
 )
 
 if TYPE_CHECKING:
     from rejoinder.context import Clock
+    from rejoinder.learning.canary_rewards import CanaryRewards
+    from rejoinder.learning.gate import RewardTest
     from rejoinder.learning.live import Profiles
     from rejoinder.learning.versions import Registry
     from rejoinder.settings import GateSettings
     from rejoinder.store.database import Database
     from rejoinder.store.tables import ModelTrial, ModelVersion
-    from rejoinder.store.trials import RewardedTurn
 
 TRIAL: Final = "trial"
 
@@ -82,20 +79,15 @@ def step_of_shadow(trial: ModelTrial, settings: GateSettings) -> Step | None:
 
 
 def step_of_canary(
-    turns: Sequence[RewardedTurn], *, canary: str, live: str, settings: GateSettings, started: datetime, now: datetime
+    test: RewardTest, *, canary: str, live: str, settings: GateSettings, started: datetime, now: datetime
 ) -> Step | None:
     """Return what rewards say of a canary.
 
     Args:
-        turns: rewards since the canary began, oldest first; those of other versions are left out.
+        test: with the rewards since the canary began.
         canary, live: names of the two versions, such as "intent-7".
         started, now: aware.
     """
-    test = RewardTest()
-    for turn in turns:
-        version = turn.version.partition("+")[0]
-        if version in (canary, live):
-            test.add(shrunk(turn.reward, turn.weight), canary=version == canary)
     figures: dict[str, Any] = {
         "rewarded": dict(test.counts),
         "difference": test.difference,
@@ -123,13 +115,21 @@ def step_of_canary(
 
 
 async def review_trials(
-    database: Database, registry: Registry, profiles: Profiles, gate: GateSettings, tenant: str, *, clock: Clock
+    database: Database,
+    registry: Registry,
+    profiles: Profiles,
+    gate: GateSettings,
+    tenant: str,
+    *,
+    rewards: CanaryRewards,
+    clock: Clock,
 ) -> list[Step]:
     """Look at a tenant's trials that go on and take the steps that are due; several processes may, and each step is taken once.
 
     Args:
         profiles: tells the tenant's own gate.
         gate: the deployment's.
+        rewards: what this process has read of canaries.
     """
     taken: list[Step] = []
     trials = await open_trials(database, [tenant])
@@ -140,7 +140,7 @@ async def review_trials(
     except NotFoundError:  # disabled meanwhile: its trials wait
         return taken
     for trial in trials:
-        step = await _due(database, settings, trial, clock())
+        step = await _due(database, settings, trial, rewards, clock())
         if step is None:
             continue
         try:
@@ -153,12 +153,16 @@ async def review_trials(
                 "trial %s of tenant %s goes on, since its step cannot be taken: %s", trial.id, tenant, error
             )
             continue
+        if step.action != "canary":
+            rewards.drop(trial)
         taken.append(step)
         _logger.info("trial of model %s, tenant %s: %s: %s", trial.model_version_id, tenant, step.action, step.reason)
     return taken
 
 
-async def _due(database: Database, settings: GateSettings, trial: ModelTrial, now: datetime) -> Step | None:
+async def _due(
+    database: Database, settings: GateSettings, trial: ModelTrial, rewards: CanaryRewards, now: datetime
+) -> Step | None:
     candidate = await get_version(database, trial.tenant_id, trial.model_version_id)
     live = await live_version(database, trial.tenant_id, trial.task)
     if candidate.state == "live":
@@ -171,10 +175,9 @@ async def _due(database: Database, settings: GateSettings, trial: ModelTrial, no
         return Step(action="reject", reason="a person retired it", details={})
     if trial.canary_at is None:
         return step_of_shadow(trial, settings)
-    turns = await rewarded_turns(database, trial.tenant_id, trial.task, since=trial.canary_at)
-    return step_of_canary(
-        turns, canary=_name(candidate), live=_name(live), settings=settings, started=trial.canary_at, now=now
-    )
+    names = {"canary": _name(candidate), "live": _name(live)}
+    test = await rewards.test_of(trial, began=trial.canary_at, **names)
+    return step_of_canary(test, **names, settings=settings, started=trial.canary_at, now=now)
 
 
 async def _take(

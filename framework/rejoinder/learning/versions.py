@@ -23,6 +23,7 @@ import numpy as np
 from rejoinder import __version__
 from rejoinder.errors import ConflictError, ModelError, ModelIntegrityError, NotFoundError, did_you_mean
 from rejoinder.learning.label_names import with_label_names
+from rejoinder.learning.version_folder import ADAPTER, ANCHORS, HEAD
 from rejoinder.models.artefact import load_artefact, save_artefact
 from rejoinder.models.learner import gives_one_label
 from rejoinder.models.storage import ArtefactStore
@@ -49,10 +50,6 @@ if TYPE_CHECKING:
 
 Encode = Callable[[Sequence[Example]], Awaitable[Any]]
 """Gives what a learner reads of examples."""
-
-ADAPTER: Final = "adapter"
-ANCHORS: Final = "anchors"
-HEAD: Final = "head"
 
 KEEP_RETIRED: Final = 3
 """How many retired versions of a task keep their files, unless the settings say otherwise."""

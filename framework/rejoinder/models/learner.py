@@ -158,6 +158,20 @@ def gives_one_label(learner: object) -> bool:
     return reads_of(learner) == "vectors" and not getattr(learner, "several_labels", False)
 
 
+def spelled(learner: object, text: str) -> str:
+    """Return what a learner wants to predict in place of a text: the same with slips of the keyboard set right, for one that can do that.
+
+    Whoever asks it encodes what this returns. What people teach is taken as they wrote it.
+    """
+    corrected = getattr(learner, "spelled", None)
+    return text if corrected is None else str(corrected(text))
+
+
+def learns_scope(learner: object) -> bool:
+    """Return whether a learner draws the line of what is in scope by messages of which nobody said what they are (`learn_scope`)."""
+    return hasattr(learner, "learn_scope")
+
+
 def learns_names(learner: object) -> bool:
     """Return whether a learner makes use of labels' own names as examples, and leaves them out where they do not help."""
     return gives_one_label(learner) and bool(getattr(learner, "label_names", False))

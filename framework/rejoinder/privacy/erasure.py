@@ -4,8 +4,10 @@
    that the user gave or whose words they hold are deleted, versions that were trained on these are marked, runs that may have read them are
    cancelled, and an audit row without a name is written. A process that is killed has done this wholly or not at all.
 2. Every process forgets the examples: this one before `Eraser.erase` returns, others within a second (`LiveModels.forget_examples`).
+   Then, in the background, each makes its models anew from the store.
 3. Where a marked version is live, a clean run is queued. When its version is live, the files of marked ones are deleted, and the
-   audit row is closed. `Eraser.carry_on` does what is left of this, as often as one likes; workers do so once a minute.
+   audit row is closed. `Eraser.carry_on` does what is left of this, as often as one likes; workers do so once a minute, and a server when
+   it starts. A process that is killed in between has left the row open, and models that are loaded from the store know nothing of it.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
@@ -44,6 +46,7 @@ from rejoinder.store.erasures import (
     release_files,
     stop_runs,
     take_examples,
+    tenants_with_open_erasures,
 )
 from rejoinder.store.models import live_version
 from rejoinder.store.runs import request_run
@@ -70,6 +73,7 @@ class ErasureReport:
         marked: names of the model versions that were trained on some of these.
         runs: ids of the clean runs that were queued.
         erasure_id: of the audit row; "" where nothing was erased.
+        pending: models are made anew, here in the background or by the runs; the audit row is open until that is done.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -77,6 +81,7 @@ class ErasureReport:
     marked: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     erasure_id: str = ""
+    pending: bool = False
 
 
 class Eraser:
@@ -105,9 +110,14 @@ class Eraser:
         self._settings = settings
         self._models = models
         self._clock = clock
+        self._rebuilding: set[str] = set()
+        self._beside: set[asyncio.Task[None]] = set()
 
     async def erase(self, tenant: str, user_id: str, *, by: str) -> ErasureReport:
         """Erase all that is stored of a user. Of somebody unknown, or a second time, nothing is erased, which is no error.
+
+        When this returns, the store has nothing of them any more, and nothing that they taught answers in this process. What models are
+        made anew for that goes on in the background (`ErasureReport.pending`).
 
         Args:
             by: who asked for it: staff, never the user.
@@ -148,9 +158,28 @@ class Eraser:
         queued: list[str] = []
         for row in await open_erasures(self._database, tenant):
             left = [task for task in row.tasks if not await self._is_clean(tenant, task, queued)]
-            if not left:
+            if not left and row.id not in self._rebuilding:
                 await finish_erasure(self._database, tenant, row.id, at=self._clock())
         return tuple(queued)
+
+    def resume_beside(self) -> None:
+        """Do, in the background, what is left of all tenants' erasures, such as by a process that was killed."""
+        self._start(self._resume())
+
+    async def _resume(self) -> None:
+        for tenant in await tenants_with_open_erasures(self._database):
+            await self._carried_on(tenant)
+
+    async def settled(self) -> None:
+        """Wait until all that this process does in the background for erasures is done."""
+        while self._beside:
+            await asyncio.wait(set(self._beside))
+
+    async def close(self) -> None:
+        """End what runs in the background; another process, or this one when it starts again, carries it on."""
+        for job in self._beside:
+            job.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
 
     async def _erase(
         self,
@@ -200,13 +229,46 @@ class Eraser:
             await self._database.forget_deleted()
         await asyncio.to_thread(self._remove_checkpoints, checkpoints)
         if erasure_id and self._models is not None:
-            await self._models.forget_examples(tenant, erasure_id, [one.id for one in taken])
-        runs: tuple[str, ...] = ()
+            rebuilt = await self._models.forget_examples(tenant, erasure_id, [one.id for one in taken])
+            if rebuilt is not None:
+                self._rebuilding.add(erasure_id)
+                self._start(self._after(rebuilt, tenant, erasure_id))
+        runs = await self._carried_on(tenant)
+        open_ones = {one.id for one in await open_erasures(self._database, tenant)}
+        return ErasureReport(
+            counts=counts,
+            examples=len(taken),
+            marked=marked,
+            runs=runs,
+            erasure_id=erasure_id,
+            pending=erasure_id in open_ones,
+        )
+
+    async def _after(self, rebuilt: asyncio.Task[None], tenant: str, erasure_id: str) -> None:
+        """Close an erasure, where nothing else is left of it, when this process's models were made anew."""
         try:
-            runs = await self.carry_on(tenant)
+            await asyncio.wait([rebuilt])
+        finally:
+            self._rebuilding.discard(erasure_id)
+        await self._carried_on(tenant)
+
+    async def _carried_on(self, tenant: str) -> tuple[str, ...]:
+        try:
+            return await self.carry_on(tenant)
         except ModelError as error:
             _logger.warning("what is left of an erasure of tenant %s is done later: %s", tenant, error)
-        return ErasureReport(counts=counts, examples=len(taken), marked=marked, runs=runs, erasure_id=erasure_id)
+            return ()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        job = asyncio.create_task(work, name="rejoinder-erasure")
+        self._beside.add(job)
+
+        def ended(job: asyncio.Task[None]) -> None:
+            self._beside.discard(job)
+            if not job.cancelled() and (error := job.exception()) is not None:
+                _logger.error("what is left of an erasure is done later: %s", error)
+
+        job.add_done_callback(ended)
 
     async def _overwrite(self, session: AsyncSession) -> None:
         """Let SQLite overwrite what is deleted from now on, in place of leaving it in free pages."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from rejoinder.context import Clock, utc_now
+from rejoinder.handoff.lobby import CONTACT
 from rejoinder.host import Host
 from rejoinder.privacy.plugin_tables import rows_of
 from rejoinder.privacy.sensitive_slots import SLOTS
@@ -24,8 +25,8 @@ _PAGE: Final = 200
 async def personal_data(
     database: Database, host: Host, vault: Vault, tenant: str, user_id: str, *, clock: Clock = utc_now
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield `{"record": <what it is>, ...}`: the user, their conversations (with what is kept encrypted in them, decrypted), turns,
-    decisions, feedback, examples and events, then rows of plugins; nothing of somebody unknown."""
+    """Yield `{"record": <what it is>, ...}`: the user, their conversations, turns, decisions, feedback, examples, events and hand-offs,
+    then rows of plugins; what is kept encrypted is decrypted. Nothing of somebody unknown."""
     for kind in KINDS:
         after = ""
         while True:
@@ -36,6 +37,8 @@ async def personal_data(
                     row["sensitive"] = {
                         name: orjson.loads(vault.decrypt(SLOTS, tenant, secret)) for name, secret in secrets.items()
                     }
+                elif kind == "hand_off" and row["contact"] is not None:
+                    row["contact"] = vault.decrypt(CONTACT, tenant, row["contact"]).decode()
                 yield {"record": kind, **row}
             if len(page) < _PAGE:
                 break

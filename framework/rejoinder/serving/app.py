@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 
 from rejoinder import __version__
 from rejoinder.errors import RejoinderError
-from rejoinder.serving import docs, guests, socket
+from rejoinder.serving import console, docs, guests, socket
 from rejoinder.serving.door import Door
 from rejoinder.serving.guards import AccessGuard, BodyLimit, Failures
 from rejoinder.serving.openapi import describe
@@ -24,13 +24,17 @@ from rejoinder.serving.problems import ProblemError, answer_problem
 from rejoinder.serving.responses import JsonRoute
 from rejoinder.serving.routes import (
     conversations,
+    documents,
     examples,
     feedback,
+    hand_offs,
     health,
     keys,
     learning,
     metrics,
     models,
+    reports,
+    review,
     runs,
     tenants,
     users,
@@ -83,16 +87,21 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
     for module in (
         conversations,
         feedback,
+        hand_offs,
+        reports,
         users,
         keys,
         tenants,
         models,
         runs,
         learning,
+        review,
         examples,
+        documents,
         health,
         guests,
         socket,
+        console,
     ):
         app.include_router(module.router, prefix="/v1")
     app.include_router(docs.router)
@@ -110,6 +119,8 @@ async def _open_door(app: FastAPI, application: Application) -> AsyncIterator[No
     if getattr(app.state, "door", None) is None:
         app.state.door = Door(application)
         guests.mount_guests(app, application.host)
+    application.eraser.resume_beside()
+    app.state.door.watch_hand_offs()
     try:
         yield
     finally:

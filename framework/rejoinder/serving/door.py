@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,18 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Request
 from starlette.types import Scope
 
-from rejoinder.errors import ModelError
+from rejoinder.errors import ModelError, RejoinderError
 from rejoinder.serving.access import TENANT_HEADER, Access, bearer
 from rejoinder.serving.hub import Hub
 from rejoinder.serving.store_metrics import StoreMetrics
 from rejoinder.tenants.quotas import RateLimiter
+from rejoinder.wire import to_json
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
+    from rejoinder.handoff.desk import DeskEvent
 
 __all__ = ["Door", "TheDoor", "door_of"]
 
 _TENANT_HEADER = TENANT_HEADER.encode()
+
+_SWEEP_S = 5.0
 
 _logger = logging.getLogger("rejoinder.serving")
 
@@ -32,6 +37,8 @@ class Door:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.hub = Hub()
+        self.consoles = Hub()
+        application.hand_offs.watches.append(self._tell_hand_off)
         self.store_metrics = StoreMetrics(application)
         self.closing = asyncio.Event()
         self.warm = asyncio.Event()
@@ -71,6 +78,18 @@ class Door:
             )  # unknown to everyone else is an error of theirs, here it is a typing error
         return Access(principal, named)
 
+    def _tell_hand_off(self, event: DeskEvent) -> None:
+        """Tell a change of a hand-off to the customer's sockets and to the consoles of the tenant's agents."""
+        tenant, conversation_id = event.tenant, event.conversation_id
+        if event.turn is not None and self.hub.listens(tenant, conversation_id):
+            by_agent = event.turn.speaker == "agent"
+            if not by_agent:
+                agent = event.hand_off.agent_name or None
+                self.hub.publish(tenant, conversation_id, {"type": "mode", "mode": event.turn.mode, "agent": agent})
+            kind = "agent" if by_agent else "turn"
+            self.hub.publish(tenant, conversation_id, {"type": kind, "turn": to_json(event.turn)})
+        self.consoles.publish(tenant, "", {"type": "changed"})
+
     def run_aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something to its end, whatever becomes of the request that asked for it."""
         task = asyncio.create_task(work)
@@ -82,6 +101,19 @@ class Door:
         self._aside.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _logger.error("work beside the requests failed", exc_info=error)
+
+    def watch_hand_offs(self) -> None:
+        """Begin to look after the customers who wait for people, until the server ends."""
+        self.run_aside(self._watch_hand_offs())
+
+    async def _watch_hand_offs(self) -> None:
+        while not self.closing.is_set():
+            try:
+                await self.application.hand_offs.sweep()
+            except RejoinderError as error:  # the store is away: look again later
+                _logger.warning("nobody looked after the hand-offs: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.closing.wait(), _SWEEP_S)
 
     def warm_up(self) -> None:
         """Begin to load the encoder, so that the first message does not wait for it; the server is not ready until then.

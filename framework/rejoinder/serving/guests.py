@@ -50,7 +50,8 @@ _PAGE_S = 10.0
 
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """A channel's name is part of an address, and of its users' ids, which a colon ends."""
-_KEYS = "key"
+_TAKEN = frozenset({"key", "agent"})
+"""What ids of API keys and agents begin with."""
 
 _logger = logging.getLogger("rejoinder.serving")
 
@@ -114,10 +115,10 @@ def mount_guests(app: FastAPI, host: Host) -> None:
         app.include_router(routes.router, prefix=f"{PLUGINS}{plugin}", tags=[plugin])
     for plugin, channel in host.registered("register_channel"):
         _refuse_other(plugin, "register_channel", channel.router)
-        if channel.name == _KEYS or not _CHANNEL_NAME.fullmatch(channel.name):
+        if channel.name in _TAKEN or not _CHANNEL_NAME.fullmatch(channel.name):
             raise PluginSpecError(
                 f"plugin {plugin!r}: a channel may not be called {channel.name!r}: use 1 to 64 small letters, digits, - and _, "
-                f"a letter or digit first, and not {_KEYS!r}, which stands for API keys",
+                f"a letter or digit first, and not 'key' or 'agent', which stand for others",
                 plugin=plugin,
             )
         if channel.name in channels:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
-__all__ = ["Hub", "Outbox"]
+__all__ = ["Hub", "Listener", "Outbox"]
 
 _MOST_FRAMES = 256
 
@@ -45,17 +45,24 @@ class Outbox:
         await self._frames.join()
 
 
+class Listener(Protocol):
+    """Whoever hears of what happens, such as an `Outbox`."""
+
+    def put(self, frame: dict[str, Any]) -> None:
+        """Take a frame, without waiting."""
+
+
 class Hub:
-    """Brings what happens in a conversation to all sockets that are open on it."""
+    """Brings what happens in a conversation, or in a queue, to all sockets that are open on it."""
 
     def __init__(self) -> None:
-        self._listeners: defaultdict[tuple[str, str], set[Outbox]] = defaultdict(set)
+        self._listeners: defaultdict[tuple[str, str], set[Listener]] = defaultdict(set)
 
-    def join(self, tenant: str, conversation_id: str, outbox: Outbox) -> None:
+    def join(self, tenant: str, conversation_id: str, outbox: Listener) -> None:
         """Listen to a conversation from now on."""
         self._listeners[tenant, conversation_id].add(outbox)
 
-    def leave(self, tenant: str, conversation_id: str, outbox: Outbox) -> None:
+    def leave(self, tenant: str, conversation_id: str, outbox: Listener) -> None:
         """Listen no longer."""
         listeners = self._listeners.get((tenant, conversation_id))
         if listeners is not None:
@@ -63,7 +70,7 @@ class Hub:
             if not listeners:
                 del self._listeners[tenant, conversation_id]
 
-    def publish(self, tenant: str, conversation_id: str, frame: dict[str, Any], *, but: Outbox | None = None) -> None:
+    def publish(self, tenant: str, conversation_id: str, frame: dict[str, Any], *, but: Listener | None = None) -> None:
         """Bring a frame to all that listen, save one."""
         for outbox in self._listeners.get((tenant, conversation_id), ()):
             if outbox is not but:

@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from rejoinder.errors import InvalidInputError
+from rejoinder.handoff.suggesting import Suggestion
+from rejoinder.handoff.waiting import Place
 from rejoinder.payloads import ActionKind, Decision, FlowFrame, Json, Mode, Part, Reply, Reward
+from rejoinder.store.hand_offs import AgentState, EventKind, HandOffOutcome, HandOffStatus
 
 # --- parts ---------------------------------------------------------------------------------------------------------
 
@@ -99,8 +102,18 @@ class LineOut(_Out):
     """One line of a conversation."""
 
     speaker: Literal["user", "bot", "agent"]
+    author: str | None = Field(description="The name of the agent who wrote it.")
     text: str = Field(description="As it was stored, after redaction.")
     at: datetime
+
+
+class CustomerHandOffOut(_Out):
+    """What a customer is told of a hand-off."""
+
+    status: Literal["queued", "active"]
+    agent: str | None = Field(description="The name of who answers.")
+    position: int | None = Field(description="In the queue; 1 is next.")
+    wait_s: float | None = Field(description="Seconds that it is likely to take; null while no agent is there.")
 
 
 class ConversationOut(_Out):
@@ -115,6 +128,7 @@ class ConversationOut(_Out):
     )
     slots: dict[str, Any] = Field(description="What is known, by name, as it was stored: what is secret is masked.")
     history: list[LineOut]
+    hand_off: CustomerHandOffOut | None = Field(description="While a person is wanted, or answers.")
 
 
 class ConversationSummary(_Out):
@@ -163,6 +177,8 @@ class TurnOut(_Out):
     mode: Mode
     speaker: str = Field(description="bot, agent, or none while the customer waits for a person.")
     model_versions: dict[str, str]
+    author: str | None = Field(description="The name of the agent who answered.")
+    place: Place | None = Field(description="Where the customer stands in the queue for a person.")
 
 
 class StoredTurnOut(_Out):
@@ -174,6 +190,7 @@ class StoredTurnOut(_Out):
     reply: Reply | None
     action: ActionKind
     speaker: str
+    author: str | None = Field(description="The name of the agent who answered.")
     started_at: datetime
     duration_ms: float
 
@@ -201,6 +218,137 @@ class TurnStory(StoredTurnOut):
 
     decisions: list[Decision]
     trace: list[CallOut]
+
+
+# --- hand-offs -----------------------------------------------------------------------------------------------------
+
+
+class HandOffOut(_Out):
+    """One time that a conversation is a person's affair."""
+
+    id: str
+    conversation_id: str
+    user_id: str
+    status: HandOffStatus
+    reason: str = Field(description="Why a person was called.")
+    summary: str = Field(description="What an agent should know, in a few lines.")
+    queued_at: datetime
+    claimed_at: datetime | None
+    agent_id: str | None = Field(description="Who has it, or had it last.")
+    agent_name: str
+    for_agent: str | None = Field(description="Only this agent is to take it, for now.")
+    unanswered_since: datetime | None = Field(description="From when on the customer waits for an answer.")
+    closed_at: datetime | None
+    outcome: HandOffOutcome | None
+    label: str | None = Field(description="The intent that it was about, as the agent said.")
+    position: int | None = Field(description="In the queue; 1 is next.")
+    wait_s: float | None = Field(description="Seconds that it is likely to take; null while no agent is there.")
+
+
+class HandOffCursor(_Out):
+    """Where the next page begins."""
+
+    after: datetime
+    after_id: str
+
+
+class HandOffList(_Out):
+    """Hand-offs in the order of the queue."""
+
+    hand_offs: list[HandOffOut]
+    next: HandOffCursor | None
+
+
+class NoteOut(_Out):
+    """Something that happened to a hand-off, or a note."""
+
+    id: str
+    kind: EventKind
+    at: datetime
+    agent_id: str | None
+    agent_name: str
+    text: str
+
+
+class HandOffStory(HandOffOut):
+    """A hand-off with all that is known of it."""
+
+    context: dict[str, Any] = Field(description="What was known when a person was called, as it was stored.")
+    events: list[NoteOut]
+    contact: str | None = Field(description="The e-mail address or phone number that the customer left.")
+
+
+class AgentMessageIn(_In):
+    """What an agent answers."""
+
+    model_config = _example(text="A refund takes five working days.", teach=True)
+
+    text: str = Field(description="Not empty, at most `server.max_text_chars` characters.")
+    suggestion: Id | None = Field(
+        default=None, description="`decision_id` of the suggestion that this is, edited or not."
+    )
+    teach: bool | None = Field(
+        default=None,
+        description="Whether the bot is to answer so from now on; null: once the matter is resolved, where it holds for others too.",
+    )
+
+
+class SuggestionOut(_Out):
+    """What the bot would answer."""
+
+    suggestion: Suggestion | None = Field(description="null: the customer said nothing yet.")
+
+
+class NoteIn(_In):
+    """A note for other agents."""
+
+    model_config = _example(text="Wants the money back by Friday.")
+
+    text: Words
+
+
+class TransferIn(_In):
+    """For whom a conversation goes back into the queue."""
+
+    model_config = _example(note="Needs somebody from billing.")
+
+    to: Id | None = Field(default=None, description="An agent's id; null: for whoever takes it.")
+    note: Annotated[str, StringConstraints(max_length=8000)] = ""
+
+
+class CloseIn(_In):
+    """How a hand-off ends."""
+
+    model_config = _example(resolved=True, label="refund")
+
+    resolved: bool = True
+    label: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] | None = Field(
+        default=None, description="The intent that it was about; the bot learns it."
+    )
+
+
+class AgentIn(_In):
+    """Whether an agent is there."""
+
+    model_config = _example(state="online")
+
+    state: AgentState
+
+
+class AgentOut(_Out):
+    """An agent."""
+
+    id: str
+    name: str
+    state: AgentState
+    there: bool = Field(description="Online, and seen lately.")
+    seen_at: datetime
+
+
+class AgentList(_Out):
+    """A tenant's agents by name."""
+
+    agents: list[AgentOut]
 
 
 # --- feedback ------------------------------------------------------------------------------------------------------
@@ -286,6 +434,10 @@ class TokenIn(_In):
     locale: str = "en"
     time_zone: str = "UTC"
     ttl_s: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Seconds; at most the deployment's.")
+    role: Literal["customer", "agent"] = "customer"
+    name: Annotated[str, StringConstraints(max_length=200)] = Field(
+        default="", description="What people call them; customers see an agent's."
+    )
 
 
 class TokenOut(_Out):
@@ -473,6 +625,16 @@ class LearningExamples(_Out):
     held_back: int = Field(description="Those of them that no model is trained on.")
 
 
+class LearningErasure(_Out):
+    """An erasure that models are still being made anew for; it names nobody."""
+
+    erasure_id: str
+    at: datetime
+    reason: str
+    examples: int = Field(description="Examples that models are made to forget.")
+    tasks: list[str] = Field(description="Tasks of which a version was trained on some of them.")
+
+
 class LearningStatus(_Out):
     """Where a tenant's learning stands."""
 
@@ -484,6 +646,91 @@ class LearningStatus(_Out):
     runs: list[dict[str, Json]]
     trials: list[dict[str, Json]]
     decided: list[dict[str, Json]] = Field(description="What gate, trials and people decided, and why.")
+    erasures: list[LearningErasure] = Field(
+        description="Erasures for which models are still being made anew, oldest first."
+    )
+
+
+class GuessOut(_Out):
+    """A label that the model finds likely."""
+
+    label: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class ReviewQuestionOut(_Out):
+    """A question whose label would help."""
+
+    id: str
+    decision_id: str
+    text: str = Field(description="What a customer asked, redacted.")
+    guesses: list[GuessOut] = Field(
+        description="What the model makes of it, best first; empty where there is no model."
+    )
+    in_scope: float | None = Field(description="Probability that it is about anything the model knows.")
+
+
+class ReviewList(_Out):
+    """The questions of this day (UTC) that wait for a label, the most useful first."""
+
+    items: list[ReviewQuestionOut]
+
+
+class ReviewAnswerIn(_In):
+    """What a question is; `null`: it cannot be told, and it is not asked again."""
+
+    model_config = _In.model_config | _example(label="card_arrival")
+
+    label: Words | None
+
+
+class ReviewAnswerOut(_Out):
+    """What became of it."""
+
+    id: str
+    state: Literal["answered", "skipped"]
+    learned: bool = Field(description="Whether a model or memory changed.")
+    note: str = Field(description="What the reviewer should know, e.g. that the label is new.")
+
+
+ClusterStateName = Literal["open", "accepted", "rejected"]
+
+
+class ClusterOut(_Out):
+    """Questions about one thing that the bot cannot answer well."""
+
+    id: str
+    title: str
+    label: str = Field(description="What the intent would be called, or is.")
+    keywords: list[str] = Field(description="Words that tell these questions from others.")
+    size: int = Field(description="How many different questions there are.")
+    examples: list[str] = Field(description="The most typical ones, redacted.")
+    state: ClusterStateName
+    found_at: datetime
+
+
+class ClusterList(_Out):
+    """Clusters, the largest first."""
+
+    items: list[ClusterOut]
+
+
+class ClusterAcceptIn(_In):
+    """How to take a cluster in: as an intent (`label`), with its answer (`answer`), or as an answer alone (only `answer`)."""
+
+    model_config = _In.model_config | _example(label="lost_luggage", answer="Please call the airport's desk.")
+
+    label: Words | None = Field(default=None, description="Default, without an answer: the label proposed.")
+    answer: Words | None = None
+
+
+class ClusterAcceptedOut(_Out):
+    """What became of it."""
+
+    id: str
+    label: str | None
+    examples: int = Field(description="How many examples its questions became.")
+    answer_setting: str = Field(description="The tenant's setting that holds the answer; empty where there is none.")
 
 
 class RollbackIn(_In):
@@ -558,6 +805,61 @@ class ImportOut(_Out):
     bad_count: int
 
 
+# --- documents -----------------------------------------------------------------------------------------------------
+
+
+class IngestedOut(_Out):
+    """What came of a document that was sent."""
+
+    id: str
+    title: str
+    changed: bool = Field(description="Whether its content is new; else nothing was written.")
+    passages: int
+    encoded: int = Field(description="Passages for which a vector had to be made; unchanged ones keep theirs.")
+
+
+class DocumentOut(_Out):
+    """A document that answers are found in."""
+
+    id: str
+    source: str
+    title: str
+    url: str | None
+    revision: int = Field(description="Grows with every change of the tenant's documents.")
+    updated_at: datetime
+    characters: int
+    passages: int
+    encoded: int = Field(description="Passages with a vector; the others are found by their words alone.")
+
+
+class DocumentList(_Out):
+    """Documents by id."""
+
+    documents: list[DocumentOut]
+
+
+class PassageOut(_Out):
+    """A part of a document that can be found and cited."""
+
+    start: int = Field(description="First character of the document's text.")
+    end: int
+    headings: list[str]
+    kind: Literal["text", "reply"]
+
+
+class DocumentDetails(_Out):
+    """A document with its text, to which the spans of citations refer."""
+
+    id: str
+    source: str
+    title: str
+    url: str | None
+    revision: int
+    updated_at: datetime
+    text: str
+    passages: list[PassageOut]
+
+
 # --- users ---------------------------------------------------------------------------------------------------------
 
 
@@ -586,6 +888,9 @@ class ErasureOut(_Out):
     runs: list[str] = Field(description="Runs that were queued to learn anew without them.")
     erasure_id: str = Field(
         description="Of the audit row, which does not name the user; empty where nothing was erased."
+    )
+    pending: bool = Field(
+        description="Models are still being made anew without these; the learning status tells when it is done."
     )
 
 

@@ -78,17 +78,15 @@ class StoreMetrics(Collector):
             name: GaugeMetricFamily(f"rejoinder_quality_{name}", words, labels=labels)
             for name, words in _FIGURES.items()
         }
-        tasks: dict[str, set[str]] = {}
-        shown = set()
-        for tenant, task, version in await serving_versions(application.database):
-            if application.metrics.tenants.of(tenant) != OTHER:
-                tasks.setdefault(tenant, set()).add(task)
-                shown.add((tenant, version))
-        for tenant, names in tasks.items():
+        shown = {
+            (tenant, version)
+            for tenant, _, version in await serving_versions(application.database)
+            if application.metrics.tenants.of(tenant) != OTHER
+        }
+        for tenant in sorted({tenant for tenant, _ in shown}):
             found: ServiceQuality = await service_quality(
                 application.database,
                 tenant,
-                sorted(names),
                 now=application.clock(),
                 drift_error=application.settings.learning.drift_error,
             )

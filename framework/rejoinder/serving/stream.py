@@ -102,6 +102,8 @@ def _event(name: str, data: Any) -> bytes:
 
 
 def tell_turn(door: Door, tenant: str, turn: Turn, *, kind: str = "turn", but: Outbox | None = None) -> None:
-    """Tell a turn to the sockets that listen to its conversation."""
+    """Tell a turn to the sockets that listen to its conversation, and to the agents' consoles where it is a person's affair."""
     if door.hub.listens(tenant, turn.conversation_id):
         door.hub.publish(tenant, turn.conversation_id, {"type": kind, "turn": to_json(turn)}, but=but)
+    if turn.mode != "bot":
+        door.consoles.publish(tenant, "", {"type": "changed"})

@@ -79,6 +79,11 @@ def find_decision(session: Session, tenant_id: str, decision_id: str) -> Decisio
     return _decision(row)
 
 
+def hold_decision(session: Session, tenant_id: str, decision_id: str) -> None:
+    """Let what else writes about a decision wait until this transaction is over, within another access function."""
+    session.execute(select(_c.id).where(_c.tenant_id == tenant_id, _c.id == decision_id).with_for_update())
+
+
 def decisions_of_turns(session: Session, tenant_id: str, turn_ids: Sequence[str]) -> dict[str, Decision]:
     """Return the first decision of each of these turns that has any, by turn, within another access function."""
     mine = (_c.tenant_id == tenant_id, _c.turn_id.in_(turn_ids))

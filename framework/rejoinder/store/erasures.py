@@ -41,6 +41,7 @@ __all__ = [
     "release_files",
     "stop_runs",
     "take_examples",
+    "tenants_with_open_erasures",
 ]
 
 Reason = Literal["user", "consent", "retention"]
@@ -153,7 +154,7 @@ def add_erasure(
     tasks: Collection[str] = (),
     at: datetime | None = None,
 ) -> ErasureRow:
-    """Note that something was erased; with tasks, it is open until no version trained on it has files any more.
+    """Note that something was erased; with examples, it is open until models know nothing of them: see `finish_erasure`.
 
     Args:
         by: who asked for it: staff or a schedule, never the user.
@@ -169,7 +170,7 @@ def add_erasure(
         counts=dict(counts),
         example_ids=list(example_ids),
         tasks=sorted(tasks),
-        finished_at=None if tasks else now,
+        finished_at=None if example_ids else now,
     )
     session.add(row)
     session.flush()
@@ -188,6 +189,12 @@ def open_erasures(session: Session, tenant_id: str) -> list[ErasureRow]:
     """Return a tenant's erasures that are not finished, oldest first."""
     mine = (_erasures.tenant_id == tenant_id, _erasures.finished_at.is_(None))
     return list_records(session, select(ErasureRow).where(*mine).order_by(_erasures.at, _erasures.id))
+
+
+@reading
+def tenants_with_open_erasures(session: Session) -> list[str]:
+    """Return the tenants that have erasures which are not finished."""
+    return list(session.scalars(select(_erasures.tenant_id).where(_erasures.finished_at.is_(None)).distinct()))
 
 
 @reading
@@ -259,7 +266,7 @@ def delete_before(session: Session, tenant_id: str, before: datetime) -> dict[st
     return counts
 
 
-def knows_erased(session: Session, tenant_id: str, example_ids: Sequence[str]) -> bool:
+def knows_erased(session: Session, tenant_id: str, example_ids: Collection[str]) -> bool:
     """Say, within another access function, whether examples that a new version was trained on were erased meanwhile."""
     there = sum(
         session.scalar(
@@ -287,7 +294,7 @@ def _mark(session: Session, version: ModelVersion, at: datetime) -> ModelVersion
     return version
 
 
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[Any]]:
+def _chunks(ids: Collection[str]) -> Iterator[Sequence[Any]]:
     unique = sorted(set(ids))
     for start in range(0, len(unique), _CHUNK):
         yield unique[start : start + _CHUNK]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,12 +20,13 @@ __all__ = [
     "Provenance",
     "add_examples",
     "count_examples",
-    "examples_of_user",
     "get_example",
     "get_examples",
     "list_examples",
     "list_provenance",
     "set_active",
+    "take_back_of_user",
+    "taken_back_since",
 ]
 
 _examples = table_of(ExampleRow)
@@ -33,7 +34,7 @@ _c = _examples.c
 _About: TypeAlias = tuple[str | None, str, str, str | None]
 """User, task, text and the pair's other text."""
 
-_NOT_SAID = ("tenant_id", "held_back", "active", "subject_id", "imported_at", "origin")
+_NOT_SAID = ("tenant_id", "held_back", "active", "subject_id", "imported_at", "origin", "taken_back_at")
 _COLUMNS = tuple(column for column in _c if column.name not in _NOT_SAID)
 _decisions = table_of(DecisionRow).c
 _MOST_IDS = 500
@@ -79,6 +80,7 @@ def add_examples(
             "tenant_id": tenant_id,
             "held_back": bool(held_back and held_back(example)),
             "active": True,
+            "taken_back_at": None,
             **(
                 {"subject_id": subjects.get(example.decision_id or ""), "imported_at": None, "origin": None}
                 if origins is None
@@ -188,10 +190,22 @@ def count_examples(
     return {task: count for task, count in session.execute(statement.group_by(_c.task))}  # noqa: C416  # typed rows
 
 
+@writing
+def take_back_of_user(session: Session, tenant_id: str, user_id: str, *, at: datetime | None = None) -> list[str]:
+    """Take all that a user taught out of learning; return the ids of these examples."""
+    mine = (_c.tenant_id == tenant_id, _c.user_id == user_id, _c.active)
+    values = {"active": False, "taken_back_at": at or utc_now()}
+    return list(session.scalars(update(_examples).where(*mine).values(**values).returning(_c.id)))
+
+
 @reading
-def examples_of_user(session: Session, tenant_id: str, user_id: str) -> list[str]:
-    """Return the ids of the examples that a user gave and that nothing contradicts."""
-    return list(session.scalars(select(_c.id).where(_c.tenant_id == tenant_id, _c.user_id == user_id, _c.active)))
+def taken_back_since(session: Session, tenant_ids: Collection[str], *, since: datetime) -> dict[str, list[str]]:
+    """Return, by tenant, the ids of the examples that were taken back since a moment, for processes that have learned them."""
+    wanted = (_c.taken_back_at >= since, _c.tenant_id.in_(sorted(tenant_ids)))
+    found: dict[str, list[str]] = {}
+    for tenant_id, example_id in session.execute(select(_c.tenant_id, _c.id).where(*wanted).order_by(_c.id)):
+        found.setdefault(tenant_id, []).append(example_id)
+    return found
 
 
 @writing

@@ -14,8 +14,8 @@ from rejoinder.errors import ConflictError
 from rejoinder.learning.user_trust import UserTrust
 from rejoinder.payloads import Decision, Example, Feedback, Reward
 from rejoinder.store.access import add_missing, missing, plain, reading, writing
-from rejoinder.store.decisions import find_decision
-from rejoinder.store.examples import add_examples, examples_of_user, set_active
+from rejoinder.store.decisions import find_decision, hold_decision
+from rejoinder.store.examples import add_examples, set_active, take_back_of_user
 from rejoinder.store.tables import ExampleRow, FeedbackRow, table_of
 from rejoinder.store.users import trust_of, weigh_statements
 from rejoinder.wire import from_json, to_json
@@ -60,13 +60,15 @@ class FeedbackSituation:
 
     Attributes:
         said: how often the person said something in the last minute, hour and day.
-        earlier: what they said of this decision, oldest first.
+        earlier: what they said of this decision lately, oldest first.
+        spoken: how often they have spoken of this decision.
         trust: `User.agreed` and `User.disputed` of the person.
     """
 
     decision: Decision
     said: tuple[int, int, int] = (0, 0, 0)
     earlier: tuple[StoredFeedback, ...] = ()
+    spoken: int = 0
     trust: tuple[float, float] = (0.0, 0.0)
 
 
@@ -104,19 +106,29 @@ def record_feedback(
     tenant_id: str,
     scored: ScoredFeedback,
     *,
+    seen: int | None = None,
     held_back: Callable[[Example], bool],
     idempotency_key: str | None = None,
     request_hash: str | None = None,
-) -> tuple[StoredFeedback, list[str]]:
+) -> tuple[StoredFeedback, list[str]] | None:
     """Keep a feedback with all that it comes to, in one transaction; return it, and the ids of the examples that were taken back.
 
+    None: whoever gives it has said something else of the decision since `seen` was looked at, and nothing was kept. Of what one person
+    says of a decision the last counts, so that it must be known what it replaces.
+
     Args:
+        seen: how often they had spoken of the decision when this was scored; None: it does not matter.
         held_back: see `add_examples`.
         idempotency_key, request_hash: see `add_feedback`. Of a repeated request nothing is kept.
     Raises:
         NotFoundError, ConflictError: as `add_feedback`.
     """
     given = scored.feedback
+    hold_decision(session, tenant_id, given.decision_id)
+    repeated = () if idempotency_key is None else (_c.idempotency_key.is_distinct_from(idempotency_key),)
+    about = (_c.tenant_id == tenant_id, _c.user_id == given.user_id, _c.decision_id == given.decision_id)
+    if seen is not None and seen < (session.scalar(select(func.count()).where(*about, *repeated)) or 0):
+        return None
     stored = plain(add_feedback)(session, tenant_id, given, idempotency_key=idempotency_key, request_hash=request_hash)
     if not stored.is_new:
         return stored, []
@@ -124,9 +136,9 @@ def record_feedback(
         plain(set_rewards)(session, tenant_id, feedback_id, rewards)
     plain(add_examples)(session, tenant_id, scored.examples, held_back=held_back)
     plain(weigh_statements)(session, tenant_id, scored.statements, at=given.at)
-    taken_back = plain(examples_of_user)(session, tenant_id, given.user_id) if scored.take_back else []
-    if scored.aside or taken_back:
-        plain(set_active)(session, tenant_id, [*scored.aside, *taken_back], False)
+    taken_back = plain(take_back_of_user)(session, tenant_id, given.user_id) if scored.take_back else []
+    if scored.aside:
+        plain(set_active)(session, tenant_id, list(scored.aside), False)
     return stored, taken_back
 
 
@@ -147,13 +159,18 @@ def feedback_situation(
             *spoken
         )
     ).one()
+    about = (*mine, _c.decision_id == decision_id)
     earlier = session.execute(
-        select(_feedback).where(*mine, _c.decision_id == decision_id).order_by(_c.at, _c.id).limit(_MOST_EARLIER)
-    )
+        select(_feedback).where(*about).order_by(_c.at.desc(), _c.id.desc()).limit(_MOST_EARLIER)
+    ).all()
+    count = len(earlier)
+    if count == _MOST_EARLIER:
+        count = session.scalar(select(func.count()).where(*about)) or 0
     return FeedbackSituation(
         decision=decision,
         said=(minute, hour, day),
-        earlier=tuple(_stored(row) for row in earlier),
+        earlier=tuple(_stored(row) for row in reversed(earlier)),
+        spoken=count,
         trust=trust_of(session, tenant_id, user_id),
     )
 

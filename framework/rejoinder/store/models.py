@@ -67,6 +67,7 @@ def add_version(
     parent_id: str | None = None,
     version_id: str | None = None,
     example_ids: Sequence[str] = (),
+    continues: bool = False,
     at: datetime | None = None,
 ) -> ModelVersion:
     """Add a candidate; its number is the task's next. Where an example that it was trained on was erased meanwhile, it is marked.
@@ -76,10 +77,15 @@ def add_version(
         sha256: of the artefact, hexadecimal.
         parent_id: the version that it started from.
         example_ids: the examples of the store that it was trained on.
+        continues: it goes on from its parent's weights, so that the parent's examples are in it, too.
     Raises:
         ConflictError: there is no such tenant or parent, or another process took the number: try again.
     """
     mine = (_versions.tenant_id == tenant_id, _versions.task == task)
+    learned = set(example_ids)
+    if continues and parent_id is not None:
+        before = session.get(VersionExamples, (tenant_id, parent_id))
+        learned.update(before.example_ids if before is not None else ())
     version = ModelVersion(
         tenant_id=tenant_id,
         id=version_id or new_id("model"),
@@ -95,11 +101,11 @@ def add_version(
         metrics=dict(metrics or {}),
         parent_id=parent_id,
         created_at=at or utc_now(),
-        erased_at=(at or utc_now()) if knows_erased(session, tenant_id, example_ids) else None,
+        erased_at=(at or utc_now()) if knows_erased(session, tenant_id, learned) else None,
     )
     session.add(version)
     session.flush()
-    session.add(VersionExamples(tenant_id=tenant_id, model_version_id=version.id, example_ids=sorted(set(example_ids))))
+    session.add(VersionExamples(tenant_id=tenant_id, model_version_id=version.id, example_ids=sorted(learned)))
     session.flush()
     return version
 

@@ -14,6 +14,7 @@ from rejoinder.store.tables import (
     EventRow,
     ExampleRow,
     FeedbackRow,
+    HandOffRow,
     Turn,
     User,
     table_of,
@@ -29,6 +30,7 @@ _TABLES: Final = {
     "feedback": table_of(FeedbackRow),
     "example": table_of(ExampleRow),
     "event": table_of(EventRow),
+    "hand_off": table_of(HandOffRow),
 }
 KINDS: Final = tuple(_TABLES)
 _OURS: Final = ("tenant_id", "request_hash", "trace")

@@ -39,22 +39,31 @@ class SaidConversation(NamedTuple):
     """A conversation's turns, oldest first, and when it last changed."""
 
     updated_at: datetime
+    id: str
     turns: list[SaidTurn]
 
 
 @reading
 def turns_to_read(
-    session: Session, tenant_id: str, *, since: datetime, until: datetime, limit: int = 500
+    session: Session, tenant_id: str, *, after: tuple[datetime, str], until: datetime, limit: int = 500
 ) -> list[SaidConversation]:
-    """Return the turns of the conversations that changed in (since, until], oldest conversation first, at most `limit` of them.
+    """Return the turns of conversations in the order of when they last changed, then ids, at most `limit` conversations.
 
     Of a very long conversation only the last turns are given.
+
+    Args:
+        after: when the last conversation of the page before changed, and its id; with "" for an id, those of that moment are given too.
+        until: those that changed later are left out.
     """
+    moment, last_id = after
+    later = (_conversations.updated_at > moment) | (
+        (_conversations.updated_at == moment) & (_conversations.id > last_id)
+    )
     changed = session.execute(
         select(_conversations.id, _conversations.user_id, _conversations.updated_at)
         .where(
             _conversations.tenant_id == tenant_id,
-            _conversations.updated_at > since,
+            later,
             _conversations.updated_at <= until,
             _conversations.turns > 0,
         )
@@ -73,6 +82,7 @@ def turns_to_read(
         found.append(
             SaidConversation(
                 updated_at,
+                conversation_id,
                 [
                     SaidTurn(
                         conversation_id=conversation_id,

@@ -16,21 +16,29 @@ from rejoinder.store.columns import JsonText, PlainText, UtcDateTime
 
 __all__ = [
     "AdaptationRun",
+    "AgentRow",
     "AlertDelivery",
     "AlertRow",
     "ApiKey",
     "Conversation",
     "DecisionRow",
     "Document",
+    "DocumentsRevision",
     "ErasureRow",
     "EvaluationRow",
     "EventRow",
     "ExampleRow",
     "FeedbackRow",
+    "HandOffEventRow",
+    "HandOffRow",
     "Item",
     "ModelDecision",
     "ModelTrial",
     "ModelVersion",
+    "PassageRow",
+    "QuestionCluster",
+    "QuestionClusterMember",
+    "ReviewItem",
     "ScheduleRow",
     "SecretSlot",
     "Tenant",
@@ -155,7 +163,10 @@ class SecretSlot(_Record, table=True):
 
 
 class Turn(_Owned, table=True):
-    """One turn: what was said (redacted), what was answered, and the trace of how. `speaker` says who answered."""
+    """One turn: what was said (redacted), what was answered, and the trace of how.
+
+    `speaker` says who answered; `author` is the name of an agent who did.
+    """
 
     __tablename__ = "turns"
     __table_args__ = (
@@ -179,6 +190,85 @@ class Turn(_Owned, table=True):
     started_at: datetime = Field(sa_type=UtcDateTime)
     duration_ms: float = 0.0
     speaker: str = Field(default="bot", sa_type=PlainText)
+    author: str | None = Field(default=None, sa_type=PlainText)
+
+
+class HandOffRow(_Owned, table=True):
+    """One time that a conversation was a person's affair, from the queue to its end. A conversation has one at a time.
+
+    `version` grows by one with every change of who has it. `for_agent`: only this agent is to take it for now.
+    `unanswered_since`: from when on the customer waits for an answer; None: the agent spoke last. `contact` is encrypted.
+    `learned_at`: when the bot learned from what the agent answered; None: it did not, or has yet to.
+    """
+
+    __tablename__ = "hand_offs"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "conversation_id"], ["conversations.tenant_id", "conversations.id"], ondelete="CASCADE"
+        ),
+        Index(
+            "uq_hand_offs_open",
+            "tenant_id",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text("status <> 'closed'"),
+            postgresql_where=text("status <> 'closed'"),
+        ),
+        Index(None, "tenant_id", "status", "queued_at"),
+        Index(None, "tenant_id", "queued_at"),
+        Index(None, "tenant_id", "conversation_id", "queued_at"),
+        Index(None, "status"),
+        Index(None, "outcome", "learned_at"),
+    )
+
+    conversation_id: str = Field(sa_type=PlainText)
+    user_id: str = Field(sa_type=PlainText)
+    status: str = Field(default="queued", sa_type=PlainText)
+    reason: str = Field(default="", sa_type=PlainText)
+    summary: str = Field(default="", sa_type=PlainText)
+    context: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    queued_at: datetime = Field(sa_type=UtcDateTime)
+    waiting_since: datetime = Field(sa_type=UtcDateTime)
+    first_claimed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    claimed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    agent_id: str | None = Field(default=None, sa_type=PlainText)
+    agent_name: str = Field(default="", sa_type=PlainText)
+    for_agent: str | None = Field(default=None, sa_type=PlainText)
+    first_reply_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    unanswered_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = Field(default=None, sa_type=PlainText)
+    label: str | None = Field(default=None, sa_type=PlainText)
+    contact: bytes | None = None
+    learned_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    version: int = 0
+
+
+class HandOffEventRow(_Owned, table=True):
+    """What happened to a hand-off, and what agents noted for one another; customers see none of it."""
+
+    __tablename__ = "hand_off_events"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "hand_off_id"], ["hand_offs.tenant_id", "hand_offs.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "hand_off_id", "at"),
+    )
+
+    hand_off_id: str = Field(sa_type=PlainText)
+    kind: str = Field(sa_type=PlainText)
+    at: datetime = Field(sa_type=UtcDateTime)
+    agent_id: str | None = Field(default=None, sa_type=PlainText)
+    agent_name: str = Field(default="", sa_type=PlainText)
+    text: str = Field(default="", sa_type=PlainText)
+
+
+class AgentRow(_Owned, table=True):
+    """A person who answers for the bot, and when they were last seen. `state`: online, or away."""
+
+    __tablename__ = "agents"
+
+    name: str = Field(default="", sa_type=PlainText)
+    state: str = Field(default="online", sa_type=PlainText)
+    seen_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class DecisionRow(_Owned, table=True):
@@ -235,6 +325,7 @@ class FeedbackRow(_Owned, table=True):
 class ExampleRow(_Owned, table=True):
     """An `Example` payload. `held_back`: never trained on, the gate's own; `active`: no later correction contradicts it.
 
+    `taken_back_at`: when it became inactive since whoever gave it is not trusted any more, which is news for other processes.
     `subject_id` is whose words it holds, where a decision says so: an agent's correction is the agent's, of a customer's text. Of what
     was loaded from a file, `imported_at` says when, and `origin` what its source was where the file came from.
     """
@@ -246,6 +337,7 @@ class ExampleRow(_Owned, table=True):
         Index(None, "tenant_id", "decision_id"),
         Index(None, "tenant_id", "subject_id"),
         Index(None, "tenant_id", "task", "imported_at"),
+        Index(None, "tenant_id", "taken_back_at"),
     )
 
     task: str = Field(sa_type=PlainText)
@@ -264,6 +356,7 @@ class ExampleRow(_Owned, table=True):
     subject_id: str | None = Field(default=None, sa_type=PlainText)
     imported_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     origin: str | None = Field(default=None, sa_type=PlainText)
+    taken_back_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class ModelVersion(_Owned, table=True):
@@ -529,7 +622,11 @@ class AlertDelivery(_Owned, table=True):
 
 
 class Document(_Owned, table=True):
-    """A text that answers are found in. `sha256` tells an unchanged one from a new one."""
+    """A text that answers are found in.
+
+    `sha256`: of all that is searched and shown of it, which tells an unchanged one from a new one; `revision`: the tenant's revision that
+    brought this content.
+    """
 
     __tablename__ = "documents"
     __table_args__ = (Index(None, "tenant_id", "source"),)
@@ -540,5 +637,96 @@ class Document(_Owned, table=True):
     text: str = Field(sa_type=PlainText)
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
     sha256: str = Field(sa_type=PlainText)
+    revision: int = 0
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class PassageRow(_Record, table=True):
+    """A part of a document: characters [`start_char`, `end_char`) of its text.
+
+    `sha256`: of what the encoder reads for it; `vector`: float16, of the encoder of `encoder_hash`; empty where there was none.
+    """
+
+    __tablename__ = "passages"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "document_id"], ["documents.tenant_id", "documents.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "sha256"),
+    )
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True)
+    document_id: str = Field(sa_type=PlainText, primary_key=True)
+    number: int = Field(primary_key=True)
+    start_char: int
+    end_char: int
+    headings: list[str] = Field(default_factory=list, sa_type=JsonText)
+    kind: str = Field(sa_type=PlainText)
+    sha256: str = Field(sa_type=PlainText)
+    encoder_hash: str = Field(default="", sa_type=PlainText)
+    vector: bytes = b""
+
+
+class DocumentsRevision(_Record, table=True):
+    """How often a tenant's documents changed: what a process that has them in memory compares before it answers."""
+
+    __tablename__ = "documents_revisions"
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True, foreign_key="tenants.id", ondelete="CASCADE")
+    revision: int
+
+
+class ReviewItem(_Owned, table=True):
+    """A question that a person is asked to label; what it says is in its decision. `state`: open, answered or skipped."""
+
+    __tablename__ = "review_items"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "decision_id"], ["decisions.tenant_id", "decisions.id"], ondelete="CASCADE"),
+        UniqueConstraint("tenant_id", "decision_id"),
+        Index(None, "tenant_id", "picked_at"),
+    )
+
+    decision_id: str = Field(sa_type=PlainText)
+    picked_at: datetime = Field(sa_type=UtcDateTime)
+    state: str = Field(default="open", sa_type=PlainText)
+    reviewed_by: str | None = Field(default=None, sa_type=PlainText)
+    reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class QuestionCluster(_Owned, table=True):
+    """Unanswered questions about one thing, proposed as a new intent or answer. `state`: open, accepted or rejected.
+
+    `centroid` is the mean of the questions' vectors, float32, by the encoder with the hash `encoder_hash`: what lies near a rejected one is
+    not proposed again. `label` is what it was accepted as; None: as an answer without an intent.
+    """
+
+    __tablename__ = "question_clusters"
+    __table_args__ = (Index(None, "tenant_id", "state"),)
+
+    title: str = Field(sa_type=PlainText)
+    keywords: list[str] = Field(default_factory=list, sa_type=JsonText)
+    size: int
+    state: str = Field(default="open", sa_type=PlainText)
+    found_at: datetime = Field(sa_type=UtcDateTime)
+    encoder_hash: str = Field(sa_type=PlainText)
+    centroid: bytes
+    label: str | None = Field(default=None, sa_type=PlainText)
+    decided_by: str | None = Field(default=None, sa_type=PlainText)
+    decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class QuestionClusterMember(_Record, table=True):
+    """A question of a cluster, `place` 0 the one nearest to its middle; it goes with the decision that holds its text."""
+
+    __tablename__ = "question_cluster_members"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "cluster_id"], ["question_clusters.tenant_id", "question_clusters.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["tenant_id", "decision_id"], ["decisions.tenant_id", "decisions.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "decision_id"),
+    )
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True)
+    cluster_id: str = Field(sa_type=PlainText, primary_key=True)
+    decision_id: str = Field(sa_type=PlainText, primary_key=True)
+    place: int

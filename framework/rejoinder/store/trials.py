@@ -159,15 +159,22 @@ def list_trials(session: Session, tenant_id: str, *, task: str | None = None, li
 
 
 @reading
-def rewarded_turns(session: Session, tenant_id: str, task: str, *, since: datetime) -> list[RewardedTurn]:
-    """Return the rewards of one task since a moment, for decisions made since then, in the order in which they came."""
+def rewarded_turns(
+    session: Session, tenant_id: str, task: str, *, decided_since: datetime, since: datetime
+) -> list[RewardedTurn]:
+    """Return the rewards of one task since a moment, in the order in which they came.
+
+    Args:
+        decided_since: of decisions that were made before, nothing counts.
+        since: what was said before is left out.
+    """
     statement = (
         select(_feedback.id, _feedback.user_id, _feedback.rewards, _feedback.at, _decisions.model_versions)
         .join(
             table_of(DecisionRow),
             (_decisions.tenant_id == _feedback.tenant_id) & (_decisions.id == _feedback.decision_id),
         )
-        .where(_feedback.tenant_id == tenant_id, _feedback.at >= since, _decisions.at >= since)
+        .where(_feedback.tenant_id == tenant_id, _feedback.at >= since, _decisions.at >= decided_since)
         .order_by(_feedback.at, _feedback.id)
     )
     return [

@@ -9,7 +9,7 @@ commit waits for the disk besides (there 4 ms), but writes that come together sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -23,12 +23,14 @@ from rejoinder.store.conversations import replace_state
 from rejoinder.store.decisions import insert_decision
 from rejoinder.store.ids import new_id
 from rejoinder.store.statements import RowChange
-from rejoinder.store.tables import Conversation, Turn, table_of
+from rejoinder.store.tables import Conversation, DecisionRow, Turn, table_of
 from rejoinder.wire import from_json, to_json
 
 __all__ = [
     "LoadedConversation",
     "NewTurn",
+    "change_state",
+    "conversation_of",
     "find_turn_by_key",
     "get_turn",
     "lines_of",
@@ -47,7 +49,7 @@ _LOAD_CONVERSATION = select(
     _conversations.user_id, _conversations.channel, _conversations.closed, _conversations.state, _conversations.turns
 ).where(_conversations.tenant_id == bindparam("of_tenant"), _conversations.id == bindparam("of_conversation"))
 _LOAD_HISTORY = (
-    select(_c.user_text, _c.reply, _c.started_at, _c.duration_ms, _c.speaker)
+    select(_c.user_text, _c.reply, _c.started_at, _c.duration_ms, _c.speaker, _c.author)
     .where(_c.tenant_id == bindparam("of_tenant"), _c.conversation_id == bindparam("of_conversation"))
     .order_by(_c.number.desc())
     .limit(bindparam("of_turns"))
@@ -66,6 +68,7 @@ class NewTurn:
         reply: None when the bot stayed silent.
         trace: what JSON can say.
         speaker: who answered.
+        author: the name of the agent who did.
     """
 
     number: int
@@ -80,6 +83,7 @@ class NewTurn:
     trace: Any = None
     duration_ms: float = 0.0
     speaker: Literal["bot", "agent"] = "bot"
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +109,13 @@ def record_turn(
     state: ConversationState,
     turn: NewTurn,
     decision: Decision | None = None,
+    also: Callable[[Session], None] | None = None,
 ) -> ConversationState:
     """Write a turn, the conversation's new state and the turn's decision: all of them or none.
 
     Args:
         expected_version: the version of the state that the turn started from.
+        also: what else is to be written in the same transaction.
     Returns:
         The state as stored: its version is `expected_version` + 1.
     Raises:
@@ -135,10 +141,31 @@ def record_turn(
             "started_at": turn.started_at,
             "duration_ms": turn.duration_ms,
             "speaker": turn.speaker,
+            "author": turn.author,
         },
     )
     if decision is not None:
         insert_decision(session, tenant_id, decision, turn.id)
+    if also is not None:
+        also(session)
+    return stored
+
+
+@writing
+def change_state(
+    session: Session,
+    tenant_id: str,
+    conversation_id: str,
+    *,
+    expected_version: int,
+    state: ConversationState,
+    also: Callable[[Session], None] | None,
+    at: datetime,
+) -> ConversationState:
+    """Replace a conversation's state without a turn, and write what goes with it; raises as `record_turn`."""
+    stored = replace_state(session, tenant_id, conversation_id, expected_version, state, at)
+    if also is not None:
+        also(session)
     return stored
 
 
@@ -161,8 +188,8 @@ def load_conversation(
     rows = connection.execute(_LOAD_HISTORY, mine).all()
     lines = [
         line
-        for text, reply, started_at, duration_ms, speaker in reversed(rows)
-        for line in _lines(text, reply and reply["parts"], started_at, duration_ms, speaker)
+        for text, reply, started_at, duration_ms, speaker, author in reversed(rows)
+        for line in _lines(text, reply and reply["parts"], started_at, duration_ms, speaker, author)
     ]
     return LoadedConversation(
         id=conversation_id,
@@ -183,6 +210,16 @@ def find_turn_by_key(session: Session, tenant_id: str, conversation_id: str, ide
     """
     mine = (_c.tenant_id == tenant_id, _c.conversation_id == conversation_id, _c.idempotency_key == idempotency_key)
     return next(iter(list_records(session, select(Turn).where(*mine))), None)
+
+
+@reading
+def conversation_of(session: Session, tenant_id: str, decision_id: str) -> str | None:
+    """Return the conversation that a decision was made in; None where it was made outside of any, or there is none of this id."""
+    made = table_of(DecisionRow).c
+    joined = (made.tenant_id == _c.tenant_id) & (made.turn_id == _c.id)
+    mine = (made.tenant_id == tenant_id, made.id == decision_id)
+    statement = select(_c.conversation_id).join(table_of(DecisionRow), joined).where(*mine)
+    return session.execute(statement).scalar()
 
 
 @reading
@@ -212,15 +249,20 @@ def list_turns(
 def lines_of(turn: NewTurn) -> list[Utterance]:
     """Return a turn's lines, as `load_conversation` gives them."""
     parts = None if turn.reply is None else turn.reply.parts
-    return _lines(turn.user_text, parts, turn.started_at, turn.duration_ms, turn.speaker)
+    return _lines(turn.user_text, parts, turn.started_at, turn.duration_ms, turn.speaker, turn.author)
 
 
 def _lines(
-    user_text: str | None, parts: Sequence[str] | None, started_at: datetime, duration_ms: float, speaker: str
+    user_text: str | None,
+    parts: Sequence[str] | None,
+    started_at: datetime,
+    duration_ms: float,
+    speaker: str,
+    author: str | None,
 ) -> list[Utterance]:
     lines = [] if user_text is None else [Utterance(speaker="user", text=user_text, at=started_at)]
     if parts is not None:
         ended_at = started_at + timedelta(milliseconds=duration_ms)
         who: Literal["bot", "agent"] = "agent" if speaker == "agent" else "bot"
-        lines.append(Utterance(speaker=who, text="\n".join(parts), at=ended_at))
+        lines.append(Utterance(speaker=who, text="\n".join(parts), at=ended_at, author=author))
     return lines

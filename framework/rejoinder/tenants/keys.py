@@ -183,7 +183,7 @@ class Keys:
                 raise AuthenticationError(NOT_AUTHENTICATED)
             if row.tenant_id is not None and (await tenant_rows.get_tenant(session, row.tenant_id)).disabled:
                 raise AuthenticationError(NOT_AUTHENTICATED)
-        principal = Principal(tenant=row.tenant_id, role=_role(row), key_id=row.id)
+        principal = Principal(tenant=row.tenant_id, role=_role(row), key_id=row.id, name=row.name)
         known = _Known(principal, started + CACHE_S, row.expires_at)
         if generation == self._generation:
             self._known[digest] = known

@@ -65,7 +65,8 @@ class Principal:
     Attributes:
         tenant: the tenant's id; None for an operator, who names the tenant in each request.
         key_id: the API key that was used, or that issued the token.
-        user_id: the end user whose token was used; None when an API key was used itself.
+        user_id: the person whose token was used; None when an API key was used itself.
+        name: what people call whoever it is.
     """
 
     tenant: str | None
@@ -74,12 +75,17 @@ class Principal:
     user_id: str | None = None
     locale: str = "en"
     time_zone: str = "UTC"
+    name: str = ""
 
     def caller(self) -> Caller:
-        """Return who plugins are told that the caller is; a key without a user is named by its id."""
+        """Return who plugins are told that the caller is; a key without a user is named by its id, an agent never like a customer."""
         role: Role = "admin" if self.role == "operator" else self.role
-        user = self.user_id if self.user_id is not None else f"key:{self.key_id}"
-        return Caller(id=user, role=role, locale=self.locale, time_zone=self.time_zone)
+        return Caller(id=self._caller_id(role), role=role, locale=self.locale, time_zone=self.time_zone, name=self.name)
+
+    def _caller_id(self, role: Role) -> str:
+        if self.user_id is None:
+            return f"key:{self.key_id}"
+        return self.user_id if role == "customer" else f"{role}:{self.user_id}"
 
 
 def allows(principal: Principal, action: Action, *, tenant: str | None = None) -> bool:

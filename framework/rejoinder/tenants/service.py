@@ -24,6 +24,8 @@ from rejoinder.errors import (
     did_you_mean,
 )
 from rejoinder.fields import seal_secrets
+from rejoinder.handoff.settings import SECTION as HELP_DESK
+from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.learning.tenant_gate import tenant_gate
 from rejoinder.privacy.settings import SECTION, PrivacySettings
@@ -35,7 +37,7 @@ from rejoinder.tenants.keys import CACHE_S, KeyRecord, Keys, NewKey, is_key
 from rejoinder.tenants.principal import Principal
 from rejoinder.tenants.secrets import Vault
 from rejoinder.tenants.settings import TenantSettings, TenantSettingsResolver
-from rejoinder.tenants.tokens import NOT_AUTHENTICATED, IssuedToken, Tokens
+from rejoinder.tenants.tokens import NOT_AUTHENTICATED, IssuedToken, TokenRole, Tokens
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,7 +86,11 @@ def make_resolver(
         plugins.plugin_names,
         defaults=loaded.tenant_defaults,
         folder=loaded.tenants_dir,
-        sections={SECTION: PrivacySettings, GATE: tenant_gate(loaded.settings.gate)},
+        sections={
+            SECTION: PrivacySettings,
+            GATE: tenant_gate(loaded.settings.gate),
+            HELP_DESK: HelpDeskSettings,
+        },
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,
     )
@@ -375,15 +381,19 @@ class Tenants:
         locale: str = "en",
         time_zone: str = "UTC",
         ttl_s: int | None = None,
+        role: TokenRole = "customer",
+        name: str = "",
     ) -> IssuedToken:
-        """Make a token for an end user; see `Tokens.issue`.
+        """Make a token for an end user, or an agent; see `Tokens.issue`.
 
         Raises:
             AccessError: the issuer may not, or the tenant is disabled.
             InvalidInputError: an argument cannot be used.
             NotFoundError: an operator named a tenant that is not there.
         """
-        issued = self.tokens.issue(issuer, user_id, tenant=tenant, locale=locale, time_zone=time_zone, ttl_s=ttl_s)
+        issued = self.tokens.issue(
+            issuer, user_id, tenant=tenant, locale=locale, time_zone=time_zone, ttl_s=ttl_s, role=role, name=name
+        )
         named = tenant or issuer.tenant
         if named is not None and (await self._row(named)).disabled:
             raise AccessError(f"tenant {named!r} is disabled")

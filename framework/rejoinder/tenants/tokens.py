@@ -7,6 +7,7 @@ import zoneinfo
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, get_args
 
 import jwt
 
@@ -26,6 +27,9 @@ _MOST_VERIFIED = 4096
 """Tokens whose signature was found right and need not be checked again; whether they expired is."""
 
 _LONGEST_USER_CHARS = 200
+
+TokenRole = Literal["customer", "agent"]
+_ROLES: tuple[TokenRole, ...] = get_args(TokenRole)
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 
 
@@ -62,12 +66,16 @@ class Tokens:
         locale: str = "en",
         time_zone: str = "UTC",
         ttl_s: int | None = None,
+        role: TokenRole = "customer",
+        name: str = "",
     ) -> IssuedToken:
-        """Make a token for an end user.
+        """Make a token for an end user, or for one of the tenant's agents.
 
         Args:
             issuer: whose key asks for it; a customer-facing key, an agent, an admin, or an operator.
             user_id: the tenant's own pseudonym for the user, 1 to 200 characters.
+            role: an agent's token needs an issuer who may answer for the bot.
+            name: what people call them; customers see an agent's.
             tenant: needed from an operator only.
             ttl_s: seconds for which it is good, > 0, at most the deployment's `security.token_ttl_s`; None: that.
         Raises:
@@ -78,6 +86,12 @@ class Tokens:
         if tenant is None:
             raise InvalidInputError("an operator's token needs a tenant; name it")
         require(issuer, "issue_tokens", tenant=tenant)
+        if role == "agent":
+            require(issuer, "take_over", tenant=tenant)
+        if len(name) > _LONGEST_USER_CHARS or not (name.isprintable() and name == name.strip()):
+            raise InvalidInputError(
+                f"name: expected at most {_LONGEST_USER_CHARS} printable characters, none of them space at the ends"
+            )
         if not 1 <= len(user_id) <= _LONGEST_USER_CHARS:
             raise InvalidInputError(f"user_id has {len(user_id)} characters, expected 1 to {_LONGEST_USER_CHARS}")
         if not _LOCALE.fullmatch(locale):
@@ -91,7 +105,8 @@ class Tokens:
         claims = {
             "tenant": tenant,
             "sub": user_id,
-            "role": "customer",
+            "role": role,
+            "name": name,
             "locale": locale,
             "zone": time_zone,
             "key": issuer.key_id,
@@ -123,15 +138,17 @@ class Tokens:
         try:
             claims = self._claims(token)
             expires = claims["exp"]
-            if not isinstance(expires, int) or claims["role"] != "customer":
+            role = next((one for one in _ROLES if one == claims["role"]), None)
+            if not isinstance(expires, int) or role is None:
                 raise AuthenticationError(NOT_AUTHENTICATED)
             principal = Principal(
                 tenant=str(claims["tenant"]),
-                role="customer",
+                role=role,
                 key_id=str(claims["key"]),
                 user_id=str(claims["sub"]),
                 locale=str(claims["locale"]),
                 time_zone=str(claims["zone"]),
+                name=str(claims.get("name", "")),
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError):
             raise AuthenticationError(NOT_AUTHENTICATED) from None

@@ -160,6 +160,10 @@ class HashModels:
         """Return what the test laid down for the task and the (first) text."""
         return self.predictions.get((task, text))
 
+    def learner(self, task: str) -> Learner | None:
+        """Return None: there is no model."""
+        return None
+
     async def recall(self, task: str, text: str) -> Match | None:
         """Return None: nothing was corrected."""
         return None

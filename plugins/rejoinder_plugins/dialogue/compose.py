@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rejoinder.context import Context
-from rejoinder.payloads import Action, Answer, Card, ConversationState, Option, Question, Reply
+from rejoinder.payloads import Action, Answer, Card, ConversationState, Option, Query, Question, Reply
 
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
@@ -41,8 +41,11 @@ def is_of_a_flow(question: Question | None) -> bool:
     return question is not None and question.kind in ("slot", "confirm")
 
 
-def ranked(answers: Sequence[Answer], settings: DialogueSettings) -> list[Answer]:
-    """Return the answers worth giving: scored high enough, each text or item once, at most as many as the tenant wants."""
+def ranked(query: Query, answers: Sequence[Answer], settings: DialogueSettings) -> list[Answer]:
+    """Return the answers worth giving: scored high enough, each text or item once, at most as many as the tenant wants.
+
+    Where parts of the message say intents of their own, the best answer to each comes first, in the order in which they were said.
+    """
     result: list[Answer] = []
     seen: set[str] = set()
     for answer in answers:
@@ -50,6 +53,10 @@ def ranked(answers: Sequence[Answer], settings: DialogueSettings) -> list[Answer
         if answer.score >= settings.min_score and same not in seen:
             seen.add(same)
             result.append(answer)
+    said = sorted((one.span.start, one.intent) for one in query.intents if one.span is not None)
+    for_each = [found for _, intent in said if (found := next((one for one in result if one.intent == intent), None))]
+    if len(for_each) > 1:
+        return for_each
     return result[: settings.max_answers]
 
 

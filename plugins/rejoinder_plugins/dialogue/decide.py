@@ -11,9 +11,7 @@ from rejoinder.labels import humanised
 from rejoinder.payloads import (
     Action,
     ConversationState,
-    Effect,
     Entity,
-    Json,
     Message,
     Option,
     Query,
@@ -25,11 +23,9 @@ from rejoinder.payloads import (
 from rejoinder_plugins.dialogue.anger import is_angry
 from rejoinder_plugins.dialogue.choices import NONE, chosen
 from rejoinder_plugins.dialogue.compose import is_of_a_flow
+from rejoinder_plugins.dialogue.hand_off import hand_off
 from rejoinder_plugins.dialogue.phrases import asks_for_person, normalised, says_yes_or_no
 from rejoinder_plugins.dialogue.settings import DialogueSettings
-
-NOTIFY: Final = "notify_hand_off"
-"""The effect that tells people of a hand-off."""
 
 _KEPT_ENTITIES: Final = 50
 
@@ -66,6 +62,8 @@ class Turn:
             return self.hand_off(self.text, "asked for a person")
         if self.settings.hand_off and self.settings.hand_off_on_anger and is_angry(self.text):
             return self.hand_off(self.text, "is angry")
+        if (failed := self._failed()) is not None:
+            return self.hand_off(self.text, failed)
         options = [] if is_of_a_flow(self.question) else self._near_ties()
         if options and not self._same_as_before(options) and await self._nothing_was_taught():
             return self._ask_back(options, self.text)
@@ -89,21 +87,15 @@ class Turn:
 
     def hand_off(self, about: str, reason: str) -> Action:
         """Give the conversation to a person, and plan to tell them where the tenant wants that."""
-        effects: tuple[Effect, ...] = ()
-        if self.settings.hand_off_notifier:
-            arguments: dict[str, Json] = {
-                "conversation_id": self.context.session_id,
-                "user_id": self.context.caller.id,
-                "reason": reason,
-                "text": about,
-                "at": self.context.now().isoformat(),
-            }
-            timeout_s = self.settings.hand_off_notify_timeout_s
-            effects = (
-                Effect(name=NOTIFY, plugin=self.settings.hand_off_notifier, arguments=arguments, timeout_s=timeout_s),
-            )
-        state = replace(self.state, mode="queued", question=None, misses=0, flows=())
-        return Action(kind="hand_off", state=state, text=self.settings.texts.hand_off, reason=reason, effects=effects)
+        return hand_off(
+            self.state,
+            self.context,
+            about=about,
+            reason=reason,
+            text=self.settings.texts.hand_off,
+            notifier=self.settings.hand_off_notifier,
+            timeout_s=self.settings.hand_off_notify_timeout_s,
+        )
 
     # --- pending questions -----------------------------------------------------------------------------------------
 
@@ -152,6 +144,17 @@ class Turn:
             and top.intent in self.settings.hand_off_intents
             and top.confidence >= self.settings.sure_confidence
         )
+
+    def _failed(self) -> str | None:
+        """Return in what the bot failed so often that a person takes over; None where it did not."""
+        settings, state = self.settings, self.state
+        if not settings.hand_off or is_of_a_flow(self.question):
+            return None
+        if 0 < settings.hand_off_after_failures <= state.misses:
+            return f"{state.misses} messages in a row found no answer"
+        if 0 < settings.hand_off_after_dislikes <= state.dislikes:
+            return f"{state.dislikes} answers in a row were thumbed down"
+        return None
 
     def _near_ties(self) -> list[Reading]:
         """Return the intents to offer, best first; none when one is ahead of the others, or nothing is in scope."""

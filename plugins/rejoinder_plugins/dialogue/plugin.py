@@ -27,7 +27,7 @@ class DialoguePlugin:
     @hookimpl(trylast=True)
     async def rank_answers(self, query: Query, answers: tuple[Answer, ...], context: Context) -> list[Answer]:
         """Keep the answers that are good enough to be a reply; lists of another kind pass untouched."""
-        return ranked(answers, context.settings) if query.kind == "reply" else list(answers)
+        return ranked(query, answers, context.settings) if query.kind == "reply" else list(answers)
 
     @hookimpl(trylast=True)
     async def compose_reply(

@@ -97,6 +97,18 @@ class DialogueSettings(BaseModel):
     hand_off_after_misses: int = Field(
         default=1, ge=1, le=10, description="A person is offered when so many messages in a row found no answer."
     )
+    hand_off_after_failures: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="After so many messages in a row that found no answer, the next one goes to a person unasked; 0: never.",
+    )
+    hand_off_after_dislikes: int = Field(
+        default=2,
+        ge=0,
+        le=100,
+        description="After so many thumbs down without one up, the next message goes to a person unasked; 0: never.",
+    )
     hand_off_intents: tuple[Phrase, ...] = Field(
         default=(),
         description="Intents that mean `I want a person`, which then hand over when the bot is sure of them (`sure_confidence`).",

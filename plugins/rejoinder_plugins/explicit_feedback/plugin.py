@@ -45,7 +45,9 @@ class ExplicitFeedbackPlugin:
             label = chosen_label(feedback, decision)
         elif feedback.kind == "corrected_answer" and reward.task == ANSWER:
             label = text_of(feedback, settings.max_answer_chars)
-        elif feedback.kind in ("thumbs", "rating") and reward.task == label_task(decision):
+        elif (
+            feedback.kind in ("thumbs", "rating") and reward.about != "position" and reward.task == label_task(decision)
+        ):
             own = [one for one in rewards_for(feedback, decision, settings) if one.task == reward.task]
             value = own[0].value if own else 0.5
             if _CLEARLY_BAD < value < _CLEARLY_GOOD:

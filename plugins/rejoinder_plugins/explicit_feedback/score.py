@@ -80,8 +80,10 @@ def _tasks(feedback: Feedback, decision: Decision) -> list[tuple[str, Part]]:
             return [(INTENT, "intent")]
         case "answer":
             return [(ANSWER, "answer")]
-        case part:
-            return [(decision.task, part)]
+        case "position":
+            return [(decision.task, "position")]
+        case _:  # of which part of a passage or of the message was read, whoever read it knows the task
+            return []
 
 
 def _judged(feedback: Feedback, decision: Decision, value: float, weight: float, reason: str) -> list[Reward]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 import logging
 import random
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import orjson
+from rejoinder.allowed_hosts import AllowedHosts
 from rejoinder.errors import AccessError
 from rejoinder.flows.templates import pointed_at
 from rejoinder.payloads import Effect, EffectResult, Json
@@ -29,14 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Caller", "is_call", "longest_s", "plan"]
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 _MOST_BYTES: Final = 262_144
 """Of an answer; a longer one is refused."""
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 2.0
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _TRY_AGAIN: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
@@ -77,7 +73,7 @@ class Caller:
     """
 
     def __init__(self, hosts: Sequence[str] = ()) -> None:
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = AllowedHosts(hosts)
         self._tls: ssl.SSLContext | None = None
 
     def get_ready(self) -> None:
@@ -131,7 +127,9 @@ class Caller:
     async def _try(self, effect: Effect, api: ApiSettings, timeout_s: float, attempt: int) -> _Answer:
         import httpx
 
-        url, headers, extensions = await self._address(str(api.url).rstrip("/") + effect.arguments["path"], attempt)
+        url, headers, extensions = await self._hosts.address(
+            str(api.url).rstrip("/") + effect.arguments["path"], attempt
+        )
         headers |= {"Idempotency-Key": _key(effect), "Accept": "application/json", **api.token_headers()}
         headers["Accept-Encoding"] = "identity"  # what is packed small can unfold to any size
         headers["Rejoinder-User"] = quote(str(effect.arguments["user"]))
@@ -154,42 +152,6 @@ class Caller:
             ) as response,
         ):
             return _Answer(response.status_code, await _body(response), _retry_after(response.headers))
-
-    async def _address(self, url: str, attempt: int = 0) -> tuple[str, dict[str, str], dict[str, Any]]:
-        """Return a URL that names the host by a checked address, with what names it by its name.
-
-        The address that was checked is the one that is called: a name cannot come to mean another one in between.
-
-        Raises:
-            AccessError: the deployment does not allow the host.
-        """
-        parts = urlsplit(url)
-        host = (parts.hostname or "").lower()
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        named = {host, f"{host}:{port}"} & self._hosts
-        if self._hosts and not named:
-            raise AccessError("`security.api_hosts` of the deployment does not list the API's host")
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
-        if not named and not all(_is_public(address) for address in addresses):
-            raise AccessError("the API's host is not public; an operator can allow it in `security.api_hosts`")
-        address = addresses[attempt % len(addresses)]  # of several, the next try takes the next
-        literal = f"[{address}]" if address.version == 6 else str(address)
-        headers = {"Host": parts.netloc}
-        extensions = {"sni_hostname": host} if parts.scheme == "https" else {}
-        return parts._replace(netloc=f"{literal}:{port}").geturl(), headers, extensions
-
-
-def _is_public(address: _Address) -> bool:
-    """Tell whether an address is the internet's, and so is the IPv4 address that an IPv6 one may stand for."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None and not _is_public(inner):
-            return False
-    return address.is_global and not address.is_multicast
 
 
 async def _body(response: httpx.Response) -> bytes:

@@ -12,13 +12,11 @@ from rejoinder.errors import InvalidInputError
 from rejoinder.flows import Ask, AskAgain, Branch, Call, Check, Confirm, End, Flow, HandOff, Say, SubFlow
 from rejoinder.flows import Slot as SlotKind
 from rejoinder.flows.conditions import holds
-from rejoinder.flows.formats import problem_with
 from rejoinder.flows.language import END
 from rejoinder.flows.templates import fill_json, fill_path, fill_query, fill_text, shown
 from rejoinder.payloads import (
     Action,
     ConversationState,
-    Effect,
     EffectResult,
     FlowFrame,
     Message,
@@ -27,11 +25,13 @@ from rejoinder.payloads import (
     Reading,
     Understanding,
 )
+from rejoinder.slots.formats import problem_with
 
 from rejoinder_plugins.dialogue.anger import is_angry
 from rejoinder_plugins.dialogue.choices import chosen
 from rejoinder_plugins.dialogue.compose import is_of_a_flow
-from rejoinder_plugins.dialogue.decide import NOTIFY, merged
+from rejoinder_plugins.dialogue.decide import merged
+from rejoinder_plugins.dialogue.hand_off import hand_off
 from rejoinder_plugins.dialogue.phrases import asks_for_person, normalised
 from rejoinder_plugins.flows.calls import plan
 from rejoinder_plugins.flows.compiled import Compiled
@@ -460,25 +460,15 @@ class Turn:
         )
 
     def _hand_off(self, text: str, reason: str) -> Action:
-        effects: tuple[Effect, ...] = ()
-        if self.settings.hand_off_notifier:
-            arguments = {
-                "conversation_id": self.context.session_id,
-                "user_id": self.context.caller.id,
-                "reason": reason,
-                "text": self.message.text,
-                "at": self.context.now().isoformat(),
-            }
-            effects = (Effect(name=NOTIFY, plugin=self.settings.hand_off_notifier, arguments=arguments),)
-        state = self._state(mode="queued", flows=(), question=None)
-        return Action(
-            kind="hand_off",
-            state=state,
-            text="\n".join((*self.said, text)),
+        action = hand_off(
+            self._state(),
+            self.context,
+            about=self.message.text,
             reason=reason,
-            effects=effects,
-            forgotten=self.memory.forgotten,
+            text="\n".join((*self.said, text)),
+            notifier=self.settings.hand_off_notifier,
         )
+        return replace(action, forgotten=self.memory.forgotten)
 
     def _state(self, **changes: Any) -> ConversationState:
         return replace(self.state, slots=self.memory.slots, misses=0, **changes)

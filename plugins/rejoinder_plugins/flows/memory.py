@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from rejoinder.flows import Slot as SlotKind
-from rejoinder.flows.formats import find, problem_with, read
 from rejoinder.payloads import ConversationState, Json, Slot, Understanding
+from rejoinder.slots.formats import find, problem_with, read
 
 __all__ = ["Memory"]
 

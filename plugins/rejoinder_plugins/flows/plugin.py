@@ -8,9 +8,9 @@ from typing import Final
 from rejoinder.context import Context, Deployment
 from rejoinder.errors import FlowError
 from rejoinder.flows import FlowBook, check_flows, load_flows
-from rejoinder.flows.formats import read
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Action, ConversationState, Effect, EffectResult, Message, Understanding
+from rejoinder.slots.formats import read
 
 from rejoinder_plugins.flows.calls import Caller, is_call
 from rejoinder_plugins.flows.compiled import Compiled

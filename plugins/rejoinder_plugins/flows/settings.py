@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from rejoinder.allowed_hosts import has_host_and_port
 from rejoinder.errors import FlowError
 from rejoinder.flows import Flow
 from rejoinder.flows.loading import FlowBook, told
@@ -56,14 +56,8 @@ class ApiSettings(HeaderToken):
     @field_validator("url")
     @classmethod
     def _has_a_host_and_port(cls, url: str | None) -> str | None:
-        if url is not None:
-            try:
-                parts = urlsplit(url)
-                usable = parts.port != 0 and bool(parts.hostname) and "\\" not in url
-            except ValueError:
-                usable = False
-            if not usable:
-                raise ValueError("the address needs a host, and a port from 1 to 65535 if it names one")
+        if url is not None and not has_host_and_port(url):
+            raise ValueError("the address needs a host, and a port from 1 to 65535 if it names one")
         return url
 
     @field_validator("token_header")

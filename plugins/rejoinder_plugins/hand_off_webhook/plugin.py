@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from rejoinder.context import Context
+from rejoinder.allowed_hosts import AllowedHosts
+from rejoinder.context import Context, Deployment
+from rejoinder.errors import AccessError
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Effect, EffectResult
 
@@ -14,9 +17,10 @@ from rejoinder_plugins.hand_off_webhook.settings import HandOffWebhookSettings
 if TYPE_CHECKING:
     import ssl
 
-    import httpx
-
 EFFECT: Final = "notify_hand_off"
+
+_SHARE_OF_TIME: Final = 0.9
+"""Of the time that the host gives an effect, so that what went wrong is told here."""
 
 
 class HandOffWebhookPlugin:
@@ -25,16 +29,21 @@ class HandOffWebhookPlugin:
     rejoinder_spec = ">=1.0,<2"
     settings = HandOffWebhookSettings
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """Take a transport of httpx, for tests; None opens connections as usual."""
-        self._transport = transport
+    def __init__(self) -> None:
+        self._hosts = AllowedHosts()
         self._tls: ssl.SSLContext | None = None
+
+    @hookimpl()
+    def start(self, deployment: Deployment) -> None:
+        """Note which hosts the deployment allows."""
+        self._hosts = AllowedHosts(deployment.api_hosts)
 
     @hookimpl()
     async def run_effect(self, effect: Effect, context: Context) -> EffectResult | None:
         """Post the effect `notify_hand_off`; None for any other.
 
-        Redirects are not followed, and neither the address nor the token ever stands in a result.
+        Only hosts that the deployment allows are reached, redirects are not followed, and neither the address nor the token ever
+        stands in a result.
         """
         if effect.name != EFFECT:
             return None
@@ -47,27 +56,35 @@ class HandOffWebhookPlugin:
 
         body = json.dumps({**effect.arguments, "event": "hand_off", "tenant": context.tenant}, ensure_ascii=False)
         headers = {"Content-Type": "application/json", "Idempotency-Key": effect.key, **settings.token_headers()}
+        timeout_s = _SHARE_OF_TIME * min(effect.timeout_s, context.remaining_s or effect.timeout_s)
         try:
-            async with self._client(min(effect.timeout_s, context.remaining_s or effect.timeout_s)) as client:
-                response = await client.post(settings.url, content=body.encode(), headers=headers)
-        except httpx.TimeoutException:
+            async with asyncio.timeout(timeout_s):  # looking up the host's address is within it
+                status = await self._post(settings.url, body.encode(), headers, timeout_s)
+        except AccessError as refused:
+            return _failed(str(refused))
+        except (TimeoutError, httpx.TimeoutException):
             return _failed(f"the receiver did not answer within {effect.timeout_s:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             return _failed(f"the receiver cannot be reached: {type(error).__name__}")
-        if not response.is_success:
-            return _failed(f"the receiver answered with status {response.status_code}")
-        return EffectResult(name=EFFECT, ok=True, value={"status": response.status_code})
+        if not 200 <= status < 300:
+            return _failed(f"the receiver answered with status {status}")
+        return EffectResult(name=EFFECT, ok=True, value={"status": status})
 
-    def _client(self, timeout_s: float) -> httpx.AsyncClient:
-        """Return a client of its own for one post, so that no cookie or connection passes from tenant to tenant."""
+    async def _post(self, url: str, body: bytes, headers: dict[str, str], timeout_s: float) -> int:
+        """Return the status of one post; what the receiver answers besides is not read.
+
+        The client is of this post only, so that no cookie or connection passes from tenant to tenant.
+        """
         import httpx
 
-        options: dict[str, Any] = {"timeout": timeout_s, "follow_redirects": False}
-        if self._transport is not None:
-            return httpx.AsyncClient(transport=self._transport, **options)
         if self._tls is None:
-            self._tls = httpx.create_ssl_context()
-        return httpx.AsyncClient(verify=self._tls, **options)
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        checked, named, extensions = await self._hosts.address(url)
+        async with (
+            httpx.AsyncClient(verify=self._tls, timeout=timeout_s, follow_redirects=False, trust_env=False) as client,
+            client.stream("POST", checked, content=body, headers={**headers, **named}, extensions=extensions) as answer,
+        ):
+            return answer.status_code
 
 
 def _failed(error: str) -> EffectResult:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context, Deployment
 from rejoinder.hooks import hookimpl
 from rejoinder.labels import humanised
-from rejoinder.payloads import Message, Reading, Task, Understanding
+from rejoinder.payloads import Message, Reading, Span, Task, Understanding
 
+from rejoinder_plugins.intent.cleaning import cleaned, has_held_letters
 from rejoinder_plugins.intent.settings import IntentSettings
+from rejoinder_plugins.intent.several import Part, several_intents
 
 if TYPE_CHECKING:
     from rejoinder.models.learner import Learner, Prediction
 
 TASK: Final = "intent"
+
+OUT_OF_SCOPE: Final = "out_of_scope"
+"""What people say a message is (`corrected_intent`, an imported example) that the bot should not know about; it is never a reading."""
 
 LEARNED_THRESHOLD: Final = 0.5
 """What `Understanding.in_scope` is compared with: a text that the model accepts is at or above it, any other below."""
@@ -28,7 +34,7 @@ def _text_classifier() -> Learner:
         TextClassifier,  # heavy, and needed only where a model is loaded
     )
 
-    return TextClassifier()
+    return TextClassifier(oos_label=OUT_OF_SCOPE)
 
 
 class IntentPlugin:
@@ -60,27 +66,70 @@ class IntentPlugin:
 
     @hookimpl()
     async def understand_intent(self, message: Message, context: Context) -> Understanding | None:
-        """Give the model's ranking as readings; None while it has learned nothing or there is nothing to read."""
+        """Give the model's ranking as readings, or one for each part that says an intent of its own.
+
+        None while the model has learned nothing or there is nothing to read.
+        """
         if not message.text.strip():
             return None
-        prediction = await context.models.predict(TASK, message.text)
+        settings: IntentSettings = context.settings
+        text = await self._read_as(message.text, context)
+        prediction = await context.models.predict(TASK, text)
         if prediction is None:
             return None
-        settings: IntentSettings = context.settings
+        if settings.several and prediction.source != "memory":
+            parts = await several_intents(context.models, TASK, text, settings.several_confidence)
+            if parts:
+                return self._of_parts(parts, text, message.text, context)
         return Understanding(
             readings=tuple(
-                Reading(
-                    intent=label,
-                    confidence=min(1.0, max(0.0, float(share))),
-                    task=TASK,
-                    title=settings.titles.get(label) or self._titles.get(label) or humanised(label),
-                    source=prediction.source,
-                )
+                self._reading(label, share, prediction, settings)
                 for label, share in prediction.ranking[: settings.max_readings]
-                if label
+                if label and label != OUT_OF_SCOPE
             ),
             in_scope=_in_scope(prediction),
             model_versions=dict(context.models.versions),
+        )
+
+    async def _read_as(self, text: str, context: Context) -> str:
+        """Return what the model is to read: the text cleaned, save where somebody taught what just this text means."""
+        settings: IntentSettings = context.settings
+        if has_held_letters(text):
+            clean = await asyncio.to_thread(cleaned, text, settings.code_words)
+        else:
+            clean = cleaned(text, settings.code_words)
+        if clean == text or not clean:
+            return text
+        taught = await context.models.recall(TASK, text)
+        return text if taught is not None and taught.exact else clean
+
+    def _of_parts(self, parts: list[Part], text: str, typed: str, context: Context) -> Understanding:
+        settings: IntentSettings = context.settings
+        return Understanding(
+            readings=tuple(
+                self._reading(
+                    part.prediction.label,
+                    part.prediction.confidence,
+                    part.prediction,
+                    settings,
+                    span=part.span if text == typed else Span(start=0, end=len(typed)),
+                )
+                for part in parts[: settings.max_readings]
+            ),
+            in_scope=max(_in_scope(part.prediction) for part in parts),
+            model_versions=dict(context.models.versions),
+        )
+
+    def _reading(
+        self, label: str, share: float, prediction: Prediction, settings: IntentSettings, *, span: Span | None = None
+    ) -> Reading:
+        return Reading(
+            intent=label,
+            confidence=min(1.0, max(0.0, float(share))),
+            task=TASK,
+            title=settings.titles.get(label) or self._titles.get(label) or humanised(label),
+            span=span,
+            source=prediction.source,
         )
 
 

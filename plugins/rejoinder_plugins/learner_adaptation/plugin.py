@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rejoinder.context import Context, Deployment
 from rejoinder.errors import ModelError
 from rejoinder.hooks import hookimpl
 from rejoinder.learning.encodings import tells, texts_of
 from rejoinder.learning.label_names import with_label_names
-from rejoinder.models.learner import fit_apart
+from rejoinder.learning.version_folder import ADAPTER, HEAD
+from rejoinder.models.learner import fit_apart, learns_scope, spelled
 from rejoinder.payloads import Adaptation, AdaptationRequest, Evaluation, EvaluationRequest, Example, Task
 
 from rejoinder_plugins.learner_adaptation.settings import LearnerAdaptationSettings
@@ -23,9 +24,6 @@ from rejoinder_plugins.learner_adaptation.settings import LearnerAdaptationSetti
 if TYPE_CHECKING:
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.learner import Learner
-
-_ADAPTER = "adapter"
-_HEAD = "head"
 
 
 class LearnerAdaptationPlugin:
@@ -66,10 +64,13 @@ class LearnerAdaptationPlugin:
     async def _with_adapter(
         self, learner: Learner, request: AdaptationRequest, settings: LearnerAdaptationSettings, context: Context
     ) -> Adaptation:
-        from rejoinder.models.adapters.adapter import save_adapter  # heavy, and needed only here
+        # heavy, and needed only here
+        from rejoinder.models.adapters.adapter import save_adapter
+        from rejoinder.models.training.warm_start import save_warm_start
 
         from rejoinder_plugins.learner_adaptation.training import (
             TRAINING_SHARE,
+            WARM_START,
             examples_for,
             kind_of,
             learner_for,
@@ -80,9 +81,10 @@ class LearnerAdaptationPlugin:
         if not hasattr(encoder, "folder"):
             raise ModelError(f"the encoder {encoder.name} cannot be adapted: it has no folder of weights")
         kind = kind_of(learner)
-        trained = await train_adapter(kind, request, settings, encoder, self._work, context.report_progress)
+        trained, continues = await train_adapter(kind, request, settings, encoder, self._work, context.report_progress)
         context.report_progress(TRAINING_SHARE)
-        await asyncio.to_thread(save_adapter, Path(request.folder) / _ADAPTER, trained.adapter)
+        await asyncio.to_thread(save_adapter, Path(request.folder) / ADAPTER, trained.adapter)
+        await asyncio.to_thread(save_warm_start, Path(request.folder) / WARM_START, trained.warm_start)
         examples = examples_for(kind, request.examples, trained)
         own = learner_for(kind, learner, trained)
         apart = trained.held_out if examples is request.examples else ()
@@ -90,6 +92,7 @@ class LearnerAdaptationPlugin:
         return Adaptation(
             folder=made.folder,
             metrics={**{f"adapter_{name}": value for name, value in trained.metrics.items()}, **made.metrics},
+            continues=continues,
         )
 
     @hookimpl(trylast=True)
@@ -104,17 +107,23 @@ class LearnerAdaptationPlugin:
         if not examples:
             return None
         folder = Path(request.folder)
-        learner = await asyncio.to_thread(type(fresh).load, folder / _HEAD)
+        learner = await asyncio.to_thread(type(fresh).load, folder / HEAD)
         from rejoinder.learning.direct import is_right  # with numpy, which no plugin needs while it is loaded
 
         inputs = await context.models.read(learner, examples, adapter=await asyncio.to_thread(_adapter_in, folder))
         metrics = await asyncio.to_thread(learner.evaluate, examples, inputs)
-        started = time.perf_counter()
-        said = await asyncio.to_thread(learner.predict_batch, texts_of(learner, examples), inputs)
-        metrics = {**metrics, "predict_ms": (time.perf_counter() - started) * 1e3 / len(examples)}
+        said, seconds = await asyncio.to_thread(_predicted, learner, texts_of(learner, examples), inputs)
+        metrics = {**metrics, "predict_ms": seconds * 1e3 / len(examples)}
         right = {one.id: is_right(learner, one, found) for one, found in zip(examples, said, strict=True)}
         correct = {name: bool(one) for name, one in right.items() if one is not None}
         return Evaluation(metrics=dict(metrics), correct=correct)
+
+
+def _predicted(learner: Learner, texts: Sequence[Any], inputs: Any) -> tuple[Sequence[Any], float]:
+    """Return what a learner says, and the seconds of CPU that it took: on a busy machine two models' clock times cannot be compared."""
+    started = time.thread_time()
+    said = learner.predict_batch(texts, inputs)
+    return said, time.thread_time() - started
 
 
 async def _fitted(
@@ -128,7 +137,12 @@ async def _fitted(
 ) -> Adaptation:
     inputs = await context.models.read(learner, examples, adapter=adapter)
     metrics = await asyncio.to_thread(partial(fit_apart, learner, examples, inputs, seed=request.seed, apart=apart))
-    await asyncio.to_thread(learner.save, Path(request.folder) / _HEAD)
+    if request.traffic and learns_scope(learner):
+        asked = [spelled(learner, text) for text in request.traffic]
+        messages = [Example(id=str(place), task=request.task, text=text) for place, text in enumerate(asked)]
+        vectors = await context.models.read(learner, messages, adapter=adapter)
+        metrics = {**metrics, **await asyncio.to_thread(learner.learn_scope, asked, vectors)}  # type: ignore[attr-defined]
+    await asyncio.to_thread(learner.save, Path(request.folder) / HEAD)
     context.report_progress(1.0)
     return Adaptation(folder=request.folder, metrics=dict(metrics))
 
@@ -136,4 +150,4 @@ async def _fitted(
 def _adapter_in(folder: Path) -> Adapter | None:
     from rejoinder.models.adapters.adapter import load_adapter
 
-    return load_adapter(folder / _ADAPTER) if (folder / _ADAPTER).is_dir() else None
+    return load_adapter(folder / ADAPTER) if (folder / ADAPTER).is_dir() else None

@@ -20,6 +20,11 @@ class LearnerAdaptationSettings(BaseModel):
         "of the encoder, in minutes on a CPU: `lora` (small), `adalora` (small, the rank shared out by use), `prefix_tuning` (smallest), "
         "`full` (all layers; the most exact, and as large as the encoder).",
     )
+    warm_start: bool = Field(
+        default=True,
+        description="Whether a round goes on from the live model's adapter where that was trained in the same way (encoder, method, rank): "
+        "it then passes over what is new, and half of each batch is rehearsal of the old. False: each round starts from the encoder.",
+    )
     epochs: int | None = Field(
         default=None, ge=1, le=1000, description="Passes over the examples for an adapter; unset: what suits the task."
     )

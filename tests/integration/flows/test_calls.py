@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from rejoinder.allowed_hosts import AllowedHosts
 from rejoinder.errors import AccessError
 from rejoinder.payloads import Effect, EffectResult
 from rejoinder.testing.dialogues.pretended_api import ApiServer, api_server
@@ -137,11 +138,11 @@ async def test_the_address_that_was_checked_is_the_one_that_is_called(monkeypatc
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found.pop(0), port))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", looked_up)
-    address = await Caller()._address("https://shop.example/v1/orders")
+    address = await AllowedHosts().address("https://shop.example/v1/orders")
     assert address == ("https://8.8.8.8:443/v1/orders", {"Host": "shop.example"}, {"sni_hostname": "shop.example"})
     assert found == ["127.0.0.1"]
     with pytest.raises(AccessError, match="not public"):
-        await Caller()._address("https://shop.example/v1/orders")
+        await AllowedHosts().address("https://shop.example/v1/orders")
 
 
 async def test_without_an_address_or_a_server_the_result_says_so_and_tells_no_secret(api: ApiServer) -> None:

@@ -219,8 +219,8 @@ async def test_what_another_plugin_read_fills_a_slot_only_where_it_fits(begin: B
 async def test_a_person_who_spoke_in_between_ends_the_flow(app: Application, begin: Begin) -> None:
     talk = await begin()
     await talk.say("send it")
-    await app.conversations.agent_says("acme", talk.id, ADMIN, "I'll do that for you.")
-    await app.conversations.release("acme", talk.id, ADMIN)
+    await app.hand_offs.say_in("acme", talk.id, ADMIN, "I'll do that for you.")
+    await app.hand_offs.release_in("acme", talk.id, ADMIN)
     turn = await talk.say("a@example.com")
     assert turn.action != "flow"
 

@@ -406,7 +406,9 @@ def test_a_conversation_over_a_real_socket(acme: Acme) -> None:
         socket.send(orjson.dumps(feedback).decode())
         assert orjson.loads(socket.recv(10))["type"] == "feedback"
         acme.client.post(f"{path}/agent-messages", headers=bearer(acme.keys["agent"]), json={"text": "Kim here"})
-        assert orjson.loads(socket.recv(10))["turn"]["reply"]["parts"] == ["Kim here"]
+        frames = [orjson.loads(socket.recv(10)) for _ in range(3)]
+        assert [frame["type"] for frame in frames] == ["mode", "turn", "agent"]
+        assert frames[2]["turn"]["reply"]["parts"] == ["Kim here"]
 
 
 @pytest.mark.parametrize(("frame", "code"), [("x" * 100_000, 1009), (b"\xff" * 100_000, 1009)], ids=["text", "binary"])

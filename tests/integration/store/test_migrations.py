@@ -15,7 +15,7 @@ from rejoinder.store.tables import metadata
 from rejoinder.store.tenants import list_tenants
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0005"
+NEWEST = "0009"
 
 
 def differences(connection: Connection) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -108,7 +109,8 @@ async def test_items_are_replaced_listed_and_removed(database: Database):
 
 async def test_documents_say_whether_they_changed(database: Database):
     assert await documents.put_document(database, "acme", "d1", source="faq", text="one")
-    assert not await documents.put_document(database, "acme", "d1", source="faq", text="one", title="New title")
+    assert not await documents.put_document(database, "acme", "d1", source="faq", text="one")
+    assert await documents.put_document(database, "acme", "d1", source="faq", text="one", title="New title")
     assert (await documents.get_document(database, "acme", "d1")).title == "New title"
     assert await documents.put_document(database, "acme", "d1", source="faq", text="two")
     assert [one.id for one in await documents.list_documents(database, "acme", source="faq")] == ["d1"]
@@ -208,3 +210,30 @@ async def test_a_reading_session_cannot_write(database: Database):
         with pytest.raises(StoreError):
             await attempt()
     assert await items.get_items(database, "acme", ["i1"]) == {}
+
+
+async def test_passages_keep_their_vectors_and_revisions_grow(database: Database):
+    assert await documents.read_revision(database, "acme") == 0
+    one = documents.NewPassage(start=0, end=3, headings=("A",), sha256="sum-1", encoder_hash="e", vector=b"v1")
+    two = documents.NewPassage(start=4, end=7, sha256="sum-2")
+    await documents.put_document(database, "acme", "d1", source="faq", text="one two", passages=[one, two])
+    await documents.put_document(
+        database, "acme", "d2", source="faq", text="two", passages=[replace(two, start=0, end=3)]
+    )
+    assert await documents.document_revisions(database, "acme") == {"d1": 1, "d2": 2}
+    assert await documents.vectors_of(database, "acme", "e", ["sum-1", "sum-2"]) == {"sum-1": b"v1"}
+    assert await documents.vectors_of(database, "acme", "another", ["sum-1"]) == {}
+    assert await documents.without_vectors(database, "acme", "e") == ["d1", "d2"]
+    await documents.set_vectors(database, "acme", {"sum-2": b"v2"}, encoder_hash="e")
+    assert await documents.document_revisions(database, "acme") == {"d1": 3, "d2": 3}
+    [(document, rows)] = await documents.list_passages(database, "acme", ["d1"])
+    assert [(row.number, row.vector, document.text[row.start_char : row.end_char]) for row in rows] == [
+        (0, b"v1", "one"),
+        (1, b"v2", "two"),
+    ]
+    [summary, _] = await documents.list_document_summaries(database, "acme")
+    assert (summary.id, summary.characters, summary.passages, summary.encoded) == ("d1", 7, 2, 2)
+    await documents.delete_document(database, "acme", "d1")
+    assert await documents.read_revision(database, "acme") == 4
+    assert await documents.document_revision(database, "acme", "d1") is None
+    assert await documents.document_revision(database, "acme", "d2") == 3

@@ -15,6 +15,7 @@ from rejoinder.payloads import ConversationState, Evaluation, Reward
 from rejoinder.store import (
     alerts,
     choices,
+    clusters,
     conversations,
     decisions,
     documents,
@@ -22,12 +23,16 @@ from rejoinder.store import (
     events,
     examples,
     feedback,
+    hand_offs,
     items,
     keys,
     models,
     news,
     personal_data,
     quality,
+    questions,
+    reports,
+    review,
     runs,
     schedules,
     secret_slots,
@@ -53,7 +58,11 @@ WHOLE_DEPLOYMENT = {
     "models.live_versions": "gives ids of the tenants that a server asks for, to a watch that loads each tenant's own",
     "trials.open_trials": "gives the trials of the tenants that a server asks for, to the same watch",
     "alerts.tenants_with_due_deliveries": "gives tenants only, to a sweep",
+    "erasures.tenants_with_open_erasures": "gives tenants only, to a server that carries on what a killed one left",
+    "examples.taken_back_since": "gives ids of the tenants that a server asks for, to the watch that has their models in memory",
     "erasures.erasures_since": "gives ids of the tenants that a server asks for, to the watch that has their models in memory",
+    "hand_offs.open_hand_offs": "gives what waits for people, to a watch that looks after each by its tenant's functions",
+    "hand_offs.unlearned": "gives what agents closed, to the same watch",
     "totals.run_totals": "counts for the deployment's metrics",
     "totals.decision_totals": "counts for the deployment's metrics",
     "totals.serving_versions": "names of versions for the deployment's metrics, by tenant",
@@ -85,7 +94,7 @@ def access_functions() -> dict[str, Callable[..., Any]]:
 class Acme:
     """What "acme" has, one record of each kind."""
 
-    conversation = version = run = key = delivery = trial = erasure = ""
+    conversation = version = run = key = delivery = trial = erasure = review_item = cluster = hand_off = ""
 
 
 @pytest.fixture
@@ -140,12 +149,27 @@ async def acme(database: Database) -> Acme:
         )
     ).id
     ids.key = (await keys.create_key(database, "acme", prefix="rk", hash="hash", role="agent")).id
-    await documents.put_document(database, "acme", "doc_1", source="faq", text="text")
+    passage = documents.NewPassage(start=0, end=4, sha256="sum", encoder_hash="e", vector=b"vector")
+    await documents.put_document(database, "acme", "doc_1", source="faq", text="text", passages=[passage])
     await items.put_item(database, "acme", "item_1", title="Item")
     await events.add_events(database, "acme", [event()])
     await alerts.add_alert(database, "acme", alert(), receivers=["mail"], at=NOON)
     ids.delivery = (await alerts.list_deliveries(database, "acme"))[0].id
+    await review.replace_picked(database, "acme", ["decision_1"], since=NOON, at=NOON, most=1)
+    ids.review_item = (await review.picked_since(database, "acme", NOON))[0].item.id
+    await clusters.replace_open_clusters(database, "acme", [found_cluster("Luggage")], at=NOON)
+    ids.cluster = (await clusters.list_clusters(database, "acme"))[0].row.id
+    new = hand_offs.NewHandOff(conversation_id=ids.conversation, user_id="ann", reason="asked", at=NOON)
+    await database.run_write(hand_offs.add_hand_off, "acme", new, hand_offs.NewEvent(kind="queued", at=NOON))
+    ids.hand_off = new.id
+    await hand_offs.see_agent(database, "acme", "agent:eva", name="Eva", at=NOON)
     return ids
+
+
+def found_cluster(title: str) -> clusters.FoundCluster:
+    return clusters.FoundCluster(
+        title=title, keywords=("luggage",), decision_ids=("decision_1",), encoder_hash="0", centroid=b"0000"
+    )
 
 
 async def author_of(database: Database, tenant_id: str, example_id: str) -> str | None:
@@ -156,6 +180,10 @@ async def choices_of(database: Database, tenant_id: str) -> list[choices.Rewarde
     newest, found = await choices.rewarded_choices(database, tenant_id, after=None, limit=9)
     assert newest is None
     return found
+
+
+async def anything(found: Awaitable[tuple[object, ...]]) -> bool:
+    return any(await found)
 
 
 async def total(counts: Awaitable[tuple[int, ...]]) -> int:
@@ -174,6 +202,14 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "alerts.list_alerts": lambda db, t, _: alerts.list_alerts(db, t),
     "alerts.list_deliveries": lambda db, t, _: alerts.list_deliveries(db, t),
     "choices.rewarded_choices": lambda db, t, _: choices_of(db, t),
+    "clusters.close_cluster": lambda db, t, a: clusters.close_cluster(
+        db, t, a.cluster, "rejected", by="other", at=NOON
+    ),
+    "clusters.get_cluster": lambda db, t, a: clusters.get_cluster(db, t, a.cluster),
+    "clusters.list_clusters": lambda db, t, _: clusters.list_clusters(db, t, state=None),
+    "clusters.replace_open_clusters": lambda db, t, _: clusters.replace_open_clusters(
+        db, t, [found_cluster("Other's")], at=NOON
+    ),
     "conversations.close_conversation": lambda db, t, a: conversations.close_conversation(db, t, a.conversation),
     "conversations.delete_conversation": lambda db, t, a: conversations.delete_conversation(db, t, a.conversation),
     "conversations.get_conversation": lambda db, t, a: conversations.get_conversation(db, t, a.conversation),
@@ -189,6 +225,12 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "decisions.get_decision": lambda db, t, _: decisions.get_decision(db, t, "decision_1"),
     "decisions.list_decisions": lambda db, t, _: decisions.list_decisions(db, t, user_id="ann"),
     "documents.delete_document": lambda db, t, _: documents.delete_document(db, t, "doc_1"),
+    "documents.document_revisions": lambda db, t, _: documents.document_revisions(db, t),
+    "documents.list_document_summaries": lambda db, t, _: documents.list_document_summaries(db, t),
+    "documents.list_passages": lambda db, t, _: documents.list_passages(db, t, ["doc_1"]),
+    "documents.set_vectors": lambda db, t, _: documents.set_vectors(db, t, {"sum": b"Other's"}, encoder_hash="f"),
+    "documents.vectors_of": lambda db, t, _: documents.vectors_of(db, t, "e", ["sum"]),
+    "documents.without_vectors": lambda db, t, _: documents.without_vectors(db, t, "f"),
     "documents.get_document": lambda db, t, _: documents.get_document(db, t, "doc_1"),
     "documents.list_documents": lambda db, t, _: documents.list_documents(db, t),
     "documents.put_document": lambda db, t, _: documents.put_document(db, t, "doc_1", source="x", text="Other's"),
@@ -215,7 +257,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "examples.count_examples": lambda db, t, _: examples.count_examples(db, t),
     "examples.get_example": lambda db, t, _: examples.get_example(db, t, "example_1"),
     "examples.get_examples": lambda db, t, _: examples.get_examples(db, t, ["example_1"]),
-    "examples.examples_of_user": lambda db, t, _: examples.examples_of_user(db, t, "ann"),
+    "examples.take_back_of_user": lambda db, t, _: examples.take_back_of_user(db, t, "ann"),
     "examples.list_provenance": lambda db, t, _: examples.list_provenance(db, t, "intent"),
     "examples.list_examples": lambda db, t, _: examples.list_examples(db, t, "intent", active=None),
     "examples.set_active": lambda db, t, _: examples.set_active(db, t, ["example_1"], False),
@@ -243,6 +285,23 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
         db, t, "feedback_1", [Reward(task="intent", value=1.0, reason="x")]
     ),
     "feedback.statement_of": lambda db, t, _: author_of(db, t, "example_1"),
+    "hand_offs.add_event": lambda db, t, a: hand_offs.add_event(
+        db, t, a.hand_off, hand_offs.NewEvent(kind="note", at=NOON, text="Other's")
+    ),
+    "hand_offs.change_hand_off": lambda db, t, a: hand_offs.change_hand_off(
+        db, t, a.hand_off, expected_version=0, values={"status": "active"}
+    ),
+    "hand_offs.find_open": lambda db, t, a: hand_offs.find_open(db, t, a.conversation),
+    "hand_offs.get_hand_off": lambda db, t, a: hand_offs.get_hand_off(db, t, a.hand_off),
+    "hand_offs.list_agents": lambda db, t, _: hand_offs.list_agents(db, t),
+    "hand_offs.list_events": lambda db, t, a: hand_offs.list_events(db, t, a.hand_off),
+    "hand_offs.list_hand_offs": lambda db, t, _: hand_offs.list_hand_offs(db, t),
+    "hand_offs.newest_of": lambda db, t, a: hand_offs.newest_of(db, t, a.conversation),
+    "hand_offs.note_learned": lambda db, t, a: hand_offs.note_learned(db, t, a.hand_off, NOON),
+    "hand_offs.queue_figures": lambda db, t, _: anything(
+        hand_offs.queue_figures(db, t, before=None, seen_since=later(-9e9))
+    ),
+    "hand_offs.see_agent": lambda db, t, _: hand_offs.see_agent(db, t, "agent:eva", name="Other's", at=NOON),
     "items.delete_item": lambda db, t, _: items.delete_item(db, t, "item_1"),
     "items.get_item": lambda db, t, _: items.get_item(db, t, "item_1"),
     "items.get_items": lambda db, t, _: items.get_items(db, t, ["item_1"]),
@@ -269,10 +328,22 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "models.roll_back": lambda db, t, _: models.roll_back(db, t, "intent"),
     "models.set_version_state": lambda db, t, a: models.set_version_state(db, t, a.version, "retired"),
     "personal_data.personal_rows": lambda db, t, _: personal_data.personal_rows(db, t, "ann", "conversation"),
-    "quality.contained": lambda db, t, _: quality.contained(db, t, "intent", since=NOON),
+    "quality.contained": lambda db, t, _: quality.contained(db, t, since=NOON),
     "quality.conversation_ends": lambda db, t, _: total(quality.conversation_ends(db, t, since=NOON)),
-    "quality.decision_counts": lambda db, t, _: quality.decision_counts(db, t, "intent", since=NOON),
-    "quality.rated_decisions": lambda db, t, _: quality.rated_decisions(db, t, "intent", since=NOON),
+    "quality.decision_counts": lambda db, t, _: quality.decision_counts(db, t, since=NOON),
+    "quality.rated_decisions": lambda db, t, _: quality.rated_decisions(db, t, since=NOON),
+    "questions.asked_questions": lambda db, t, _: questions.asked_questions(
+        db, t, "intent", since=later(-9e9), limit=9
+    ),
+    "reports.report_rows": lambda db, t, _: anything(reports.report_rows(db, t, since=later(-9e9), until=later(9e9))),
+    "review.close_review_item": lambda db, t, a: review.close_review_item(
+        db, t, a.review_item, "skipped", by="other", at=NOON
+    ),
+    "review.get_review_item": lambda db, t, a: review.get_review_item(db, t, a.review_item),
+    "review.picked_since": lambda db, t, _: review.picked_since(db, t, later(-9e9)),
+    "review.replace_picked": lambda db, t, _: review.replace_picked(
+        db, t, ["decision_1"], since=later(-9e9), at=NOON, most=9
+    ),
     "runs.cancel_run": lambda db, t, a: runs.cancel_run(db, t, a.run),
     "runs.claim_run": lambda db, t, a: runs.claim_run(db, t, a.run, owner="w2", lease_s=1, at=later(9e9)),
     "runs.create_run": lambda db, t, _: runs.create_run(db, t, task="intent"),
@@ -296,7 +367,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     ),
     "signals.note_read": lambda db, t, _: signals.note_read(db, t, later(1)),
     "signals.read_until": lambda db, t, _: signals.read_until(db, t),
-    "signals.turns_to_read": lambda db, t, _: signals.turns_to_read(db, t, since=later(-9e9), until=later(9e9)),
+    "signals.turns_to_read": lambda db, t, _: signals.turns_to_read(db, t, after=(later(-9e9), ""), until=later(9e9)),
     "trials.add_model_decision": lambda db, t, a: trials.add_model_decision(
         db, t, task="intent", version_id=a.version, action="reject", by="gate", reason="Other's"
     ),
@@ -305,10 +376,14 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "trials.end_trial": lambda db, t, a: trials.end_trial(db, t, a.trial, "promoted"),
     "trials.list_model_decisions": lambda db, t, _: trials.list_model_decisions(db, t),
     "trials.list_trials": lambda db, t, _: trials.list_trials(db, t),
-    "trials.rewarded_turns": lambda db, t, _: trials.rewarded_turns(db, t, "intent", since=NOON),
+    "trials.rewarded_turns": lambda db, t, _: trials.rewarded_turns(db, t, "intent", decided_since=NOON, since=NOON),
     "trials.start_trial": lambda db, t, a: trials.start_trial(
         db, t, task="intent", version_id=a.version, against_id=a.version, share=0.1
     ),
+    "turns.change_state": lambda db, t, a: turns.change_state(
+        db, t, a.conversation, expected_version=1, state=ConversationState(), also=None, at=NOON
+    ),
+    "turns.conversation_of": lambda db, t, _: turns.conversation_of(db, t, "decision_1"),
     "turns.find_turn_by_key": lambda db, t, a: turns.find_turn_by_key(db, t, a.conversation, "key"),
     "turns.get_turn": lambda db, t, _: turns.get_turn(db, t, "turn_1"),
     "turns.list_turns": lambda db, t, a: turns.list_turns(db, t, a.conversation),
@@ -332,6 +407,7 @@ MAKES_ITS_OWN = {
     "erasures.add_erasure",
     "events.add_events",
     "examples.add_examples",
+    "hand_offs.see_agent",
     "items.put_item",
     "runs.create_run",
     "runs.request_run",
@@ -357,7 +433,8 @@ def test_every_table_names_the_tenant():
     for table in metadata.tables.values():
         if table.name != "tenants":
             assert any(
-                key.column.table.name in {"tenants", "conversations", "model_versions"}
+                key.column.table.name
+                in {"tenants", "conversations", "documents", "model_versions", "question_clusters"}
                 for key in table.c.tenant_id.foreign_keys
             ), table.name
 

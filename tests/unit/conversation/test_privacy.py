@@ -170,7 +170,7 @@ async def test_an_agents_words_are_redacted_too(bot_of: MakeBot) -> None:
     from tests.support.application import AGENT
 
     bot = await bot_of(redactor=Redactor())
-    turn = await bot.application.conversations.agent_says("acme", bot.id, AGENT, f"is it {SECRET}?")
+    turn = await bot.application.hand_offs.say_in("acme", bot.id, AGENT, f"is it {SECRET}?")
 
     assert turn.reply.parts == ("is it [CARD_NUMBER]?",)
     assert SECRET.encode() not in file_bytes(bot.folder)

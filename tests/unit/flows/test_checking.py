@@ -12,8 +12,9 @@ from typing import get_args
 import pytest
 from rejoinder.errors import FlowError
 from rejoinder.flows import Ask, End, Finding, Flow, Slot, Start, check_flows, load_flows
-from rejoinder.flows.language import COMPARISONS, STEP_WORDS, SlotType
+from rejoinder.flows.language import COMPARISONS, STEP_WORDS
 from rejoinder.flows.loading import read_flows
+from rejoinder.slots import SlotType
 from rejoinder.testing.dialogues import read_script
 
 ASK = "  - {ask: order, text: 'which?'}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -386,3 +387,28 @@ async def test_what_was_stored_is_learned_even_when_the_process_dies_before_it_l
     assert again.turn.label == "lost"
     again.turn = desk.turn
     assert (await again.give("corrected_intent", "lost", idempotency_key="k1")).repeated
+
+
+async def test_of_what_one_person_says_at_the_same_moment_one_counts(desk_of: Callable[..., Any]) -> None:
+    desk = await desk_of()
+    await asyncio.gather(*(desk.give("thumbs", value) for value in (1, -1, 1, -1)))
+    given = await list_feedback(desk.application.database, "acme")
+    counting = [one for one in given if any(reward.weight > 0 for reward in one.rewards or ())]
+    assert (len(given), len(counting)) == (4, 1)
+    kept = await list_examples(desk.application.database, "acme", "intent")
+    assert [one.polarity for one in kept] == ["positive" if counting[0].feedback.value == 1 else "negative"]
+
+
+async def test_the_same_request_twice_at_the_same_moment_counts_once(desk_of: Callable[..., Any]) -> None:
+    desk = await desk_of()
+    results = await asyncio.gather(*(desk.give("thumbs", 1, idempotency_key="k") for _ in range(4)))
+    assert sorted(one.repeated for one in results) == [False, True, True, True]
+    assert await desk.counts() == (1, 1)
+
+
+async def test_what_two_people_say_at_the_same_moment_counts_both(desk_of: Callable[..., Any]) -> None:
+    desk = await desk_of()
+    await asyncio.gather(desk.give("thumbs", 1), desk.give("thumbs", -1, caller=AGENT))
+    given = await list_feedback(desk.application.database, "acme")
+    assert all(reward.weight > 0 for one in given for reward in one.rewards or ())
+    assert len(given) == 2

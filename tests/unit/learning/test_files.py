@@ -170,6 +170,25 @@ def test_drift_keeps_the_whole_stream(files: tuple[Path, Path], encoder: Encoder
         assert report.strategies["instant"].final_accuracy > report.strategies["static"].final_accuracy
 
 
+def test_a_shift_changes_what_labels_mean_in_the_second_half(tmp_path: Path, encoder: Encoder) -> None:
+    texts = {
+        "card": "my card is lost",
+        "rate": "which rate applies",
+        "fee": "why was I charged",
+        "pin": "I forgot my code",
+    }
+    rows = [
+        (f"{text}, please {word}", label) for label, text in texts.items() for word in ("help", "tell me", "answer")
+    ]
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "\n".join(f'"{text}",{label}' for text, label in rows * 4))
+    report = simulate(path, path, path, encoder=encoder, drift="shift", strategies=("static", "instant"), checkpoints=4)
+    static, instant = report.strategies["static"], report.strategies["instant"]
+    assert [one.test_accuracy for one in static.windows] == [1.0, 1.0, 0.5, 0.5], "two of four labels changed places"
+    assert instant.final_accuracy == 1.0
+    assert instant.windows[1].test_accuracy == 1.0
+
+
 def test_a_simulation_repeats_itself(files: tuple[Path, Path], encoder: Encoder) -> None:
     def run(seed: int) -> list[dict[str, Any]]:
         report = simulate(

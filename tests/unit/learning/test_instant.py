@@ -102,8 +102,8 @@ def test_a_thumbs_up_confirms_after_a_thumbs_down(desk: Desk) -> None:
 def test_a_forgotten_correction_has_no_effect_left(desk: Desk) -> None:
     before = desk.ask("my plastic went walkies")
     made = desk.correct("my plastic went walkies", "zebra")
-    assert desk.learner.forget(made)
-    assert not desk.learner.forget(made)
+    assert desk.learner.forget([made])
+    assert not desk.learner.forget([made])
     after = desk.ask("my plastic went walkies")
     assert after.label == before.label
     assert "memory" not in (before.source, after.source)

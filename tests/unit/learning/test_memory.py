@@ -52,8 +52,8 @@ def test_a_later_word_on_the_same_text_overrides(memory: CorrectionMemory) -> No
 def test_what_is_removed_matches_no_more(memory: CorrectionMemory) -> None:
     memory.add("1", "a", at(1), "late")
     memory.add("2", "b", at(0.1), "lost")
-    assert memory.remove("1")
-    assert not memory.remove("1")
+    assert memory.remove(["1"])
+    assert not memory.remove(["1"])
     assert memory.match("a", at(1)) is None
     found = memory.match("b", at(0.1))
     assert found is not None
@@ -82,7 +82,7 @@ def test_a_turn_that_misled_loses_its_reach(memory: CorrectionMemory) -> None:
     memory.add("1", "a", at(1), "late")
     assert memory.match("c", at(0.94)) is not None
     memory.add("2", "b", at(0.95), "lost")
-    assert memory.remove("2")
+    assert memory.remove(["2"])
     assert memory.match("c", at(0.94)) is None
     assert memory.match("a", at(1)) is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,19 @@ from rejoinder.learning.adaptation import run_adaptation
 from rejoinder.learning.holdback import held_back
 from rejoinder.payloads import Example
 from rejoinder.store.examples import add_examples
-from rejoinder.store.models import get_version, list_evaluations, live_version
+from rejoinder.store.models import get_version, list_evaluations, list_versions, live_version
 from rejoinder.store.runs import create_run
-from rejoinder.store.tables import ModelDecision
+from rejoinder.store.tables import AdaptationRun, ModelDecision
 from rejoinder.store.trials import add_model_decision, list_model_decisions, list_trials
 from rejoinder_plugins.learner_adaptation.plugin import LearnerAdaptationPlugin
+from sqlalchemy import update
 
 from tests.support.application import opened
 from tests.support.learners import NearestLearner, TaughtPlugin
+
+
+class Killed(BaseException):
+    """The process is gone."""
 
 
 class Frozen:
@@ -207,3 +213,60 @@ async def test_one_trial_at_a_time(start: Any) -> None:
     assert await state(application, second) == "candidate"
     assert decided.action == "wait"
     assert "trial that goes on" in decided.reason
+
+
+async def lose_lease(application: Application) -> None:
+    """Let all leases of workers be over."""
+    over = application.clock() - timedelta(seconds=1)
+    async with application.database.write() as session:
+        await session.execute(update(AdaptationRun).values(lease_until=over))
+
+
+@pytest.mark.parametrize("where", ["add_evaluation", "add_model_decision"])
+async def test_a_worker_that_is_lost_while_it_judges_has_spent_nothing(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    application = await start()
+    await teach(application, 300)
+    run = await create_run(application.database, "acme", task="intent")
+
+    async def lost(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"rejoinder.learning.promotion.{where}", lost)
+        with pytest.raises(Killed):
+            await run_adaptation(application, tenant="acme", run_id=run.id, owner="worker-1")
+    (candidate, *_) = await list_versions(application.database, "acme", state="candidate")
+    assert await list_evaluations(application.database, "acme", candidate.id) == []
+    await lose_lease(application)
+
+    version = await run_adaptation(application, tenant="acme", run_id=run.id, owner="worker-2")
+    assert version == candidate.id
+    (scored,) = await list_evaluations(application.database, "acme", candidate.id)
+    assert scored.verdict is not None
+    assert scored.verdict["attempt"] == 1
+    assert await state(application, candidate.id) == "live"
+
+
+async def test_a_candidate_that_was_judged_before_the_worker_was_lost_is_not_judged_again(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = await start()
+    await teach(application, 3)
+    run = await create_run(application.database, "acme", task="intent")
+
+    async def lost(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(application.eraser, "carry_on", lost)
+        with pytest.raises(Killed):
+            await run_adaptation(application, tenant="acme", run_id=run.id, owner="worker-1")
+    await lose_lease(application)
+    version = await run_adaptation(application, tenant="acme", run_id=run.id, owner="worker-2")
+    (made,) = [one.id for one in await list_versions(application.database, "acme") if one.settings.get("run") == run.id]
+    assert version == made
+    decided = await list_model_decisions(application.database, "acme", version_id=version)
+    assert [one.action for one in decided] == ["wait"]
+    assert len(await list_evaluations(application.database, "acme", version)) <= 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from rejoinder.learning.replay import replayed, reservoir
+from rejoinder.learning.replay import Round, replayed, reservoir
 from rejoinder.payloads import Example
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,16 +68,18 @@ def test_what_a_text_is_not_is_a_class_of_its_own() -> None:
 def test_all_that_is_new_is_learned_beside_a_rehearsal() -> None:
     old = [example(n, at=THEN) for n in range(50)]
     new = [example(n, at=THEN + timedelta(hours=1)) for n in range(50, 60)]
-    ids = [one.id for one in replayed([*old, *new], since=THEN, limit=5)]
+    found = replayed([*old, *new], since=THEN, limit=5)
+    ids = [one.id for one in found.examples]
     assert ids[-10:] == [one.id for one in new]
+    assert list(found.rehearsed) == ids[:10]
     assert len(ids) == 20  # as many old ones as new ones: half is rehearsal
-    assert len(replayed([*old, *new], since=THEN, limit=30)) == 40
-    assert len(replayed([*old, *new], since=THEN, limit=0)) == 10
+    assert len(replayed([*old, *new], since=THEN, limit=30).examples) == 40
+    assert len(replayed([*old, *new], since=THEN, limit=0).examples) == 10
 
 
 def test_a_first_round_learns_from_everything() -> None:
     examples = [example(n, at=THEN) for n in range(30)]
-    assert replayed(examples, since=None, limit=5) == tuple(examples)
+    assert replayed(examples, since=None, limit=5) == Round(tuple(examples))
 
 
 def test_a_negative_limit_is_refused() -> None:

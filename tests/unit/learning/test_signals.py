@@ -25,6 +25,7 @@ from rejoinder.payloads import (
 )
 from rejoinder.store.examples import list_examples
 from rejoinder.store.feedback import list_feedback
+from rejoinder.store.signals import note_read
 from rejoinder_plugins.explicit_feedback import ExplicitFeedbackPlugin
 from rejoinder_plugins.implicit_feedback import ImplicitFeedbackPlugin
 
@@ -168,3 +169,39 @@ async def test_nothing_is_read_where_the_settings_say_so(tmp_path: Path):
         watch = Watch(application, clock)
         await watch.talk(KNOWN, "person")
         assert await watch.read() == []
+
+
+async def test_conversations_of_one_moment_are_read_once_each_on_whichever_page_they_are(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("rejoinder.learning.signals._AT_ONCE", 2)
+    decisions = []
+    for _ in range(5):
+        watch.clock[0] = NOON
+        (turn,) = await watch.talk("tell me a joke")
+        decisions.append((turn.decision_id, "behaviour", "abandoned"))
+    assert sorted(await watch.read()) == sorted(decisions)
+    assert sorted(await watch.read()) == sorted(decisions), "and not once more"
+
+
+async def test_a_reader_that_was_killed_between_two_pages_leaves_none_out(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("rejoinder.learning.signals._AT_ONCE", 2)
+    for _ in range(5):
+        watch.clock[0] = NOON
+        await watch.talk("tell me a joke")
+    pages = 0
+
+    async def killed(database: Any, tenant: str, until: datetime) -> None:
+        nonlocal pages
+        pages += 1
+        await note_read(database, tenant, until)
+        if pages == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("rejoinder.learning.signals.note_read", killed)
+    with pytest.raises(KeyboardInterrupt):
+        await watch.read()
+    assert len(await list_feedback(watch.application.database, "acme")) == 2
+    assert len(await watch.read()) == 5

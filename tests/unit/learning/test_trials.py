@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from rejoinder.learning.gate import RewardTest
 from rejoinder.learning.trials import in_canary, step_of_canary, step_of_shadow
 from rejoinder.settings import GateSettings
 from rejoinder.store.tables import ModelTrial
-from rejoinder.store.trials import RewardedTurn
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SETTINGS = GateSettings(shadow_turns=100, canary_share=0.5, canary_turns=200)
@@ -19,27 +19,18 @@ def trial_with(**changes: object) -> ModelTrial:
     return ModelTrial(id="trial_1", tenant_id="acme", share=0.0, counts={}, **changes)
 
 
-def turns(*, canary: float, live: float, count: int, seed: int = 0) -> list[RewardedTurn]:
+def rewards(*, canary: float, live: float, count: int, seed: int = 0) -> RewardTest:
+    """So many rewards, by turns of the canary and of the live version, that are 1 with these chances and else 0."""
     random = np.random.default_rng(seed)
-    found = []
+    test = RewardTest()
     for n in range(count):
-        is_canary = n % 2 == 0
-        found.append(
-            RewardedTurn(
-                feedback_id=f"feedback_{n}",
-                user_id=f"user-{n}",
-                version="intent-8+3" if is_canary else "intent-7+3",
-                reward=float(random.random() < (canary if is_canary else live)),
-                weight=1.0,
-                at=NOON,
-            )
-        )
-    return found
+        test.add(float(random.random() < (live if n % 2 else canary)), canary=n % 2 == 0)
+    return test
 
 
-def step(found: list[RewardedTurn], *, hours: float = 1.0, settings: GateSettings = SETTINGS):
+def step(test: RewardTest, *, hours: float = 1.0, settings: GateSettings = SETTINGS):
     later = NOON + timedelta(hours=hours)
-    return step_of_canary(found, canary="intent-8", live="intent-7", settings=settings, started=NOON, now=later)
+    return step_of_canary(test, canary="intent-8", live="intent-7", settings=settings, started=NOON, now=later)
 
 
 def test_a_user_stays_on_one_side_and_the_share_is_kept():
@@ -80,7 +71,7 @@ def test_without_a_canary_a_sound_shadow_is_promoted():
 
 
 def test_a_harmful_canary_is_taken_back_with_the_figures():
-    found = step(turns(canary=0.1, live=0.9, count=60))
+    found = step(rewards(canary=0.1, live=0.9, count=60))
     assert found is not None
     assert found.action == "rollback"
     assert "after 30 rewarded turns of intent-8 and 30 of intent-7" in found.reason
@@ -88,26 +79,17 @@ def test_a_harmful_canary_is_taken_back_with_the_figures():
 
 
 def test_a_canary_that_is_clearly_better_need_not_wait():
-    found = step(turns(canary=0.95, live=0.4, count=150))
+    found = step(rewards(canary=0.95, live=0.4, count=150))
     assert found is not None
     assert (found.action, "it is better" in found.reason) == ("promote", True)
 
 
 def test_an_equal_canary_waits_for_its_turns_or_its_time():
-    few = turns(canary=0.8, live=0.8, count=100)
+    few = rewards(canary=0.8, live=0.8, count=100)
     assert step(few) is None
     late = step(few, hours=SETTINGS.canary_hours)
     assert late is not None
     assert (late.action, "in 72 hours" in late.reason) == ("promote", True)
-    many = step(turns(canary=0.8, live=0.8, count=400))
+    many = step(rewards(canary=0.8, live=0.8, count=400))
     assert many is not None
     assert (many.action, "without a sign of harm" in many.reason) == ("promote", True)
-
-
-def test_rewards_of_other_versions_do_not_count():
-    found = turns(canary=0.0, live=1.0, count=60)
-    strange = [
-        RewardedTurn(**{**{f: getattr(one, f) for f in one.__dataclass_fields__}, "version": "intent-5"})
-        for one in found
-    ]
-    assert step(strange) is None

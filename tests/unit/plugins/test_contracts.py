@@ -12,27 +12,37 @@ from rejoinder.testing import check_plugin
 from rejoinder_plugins import (
     corrections,
     dialogue,
+    documents,
     explicit_feedback,
     exploration,
     flows,
     graph_answers,
+    hand_off_rules,
     hand_off_webhook,
     implicit_feedback,
     intent,
+    languages,
     redaction,
+    slots,
+    small_talk,
 )
 
 PLUGINS: dict[str, Any] = {
     "corrections": corrections.plugin,
     "dialogue": dialogue.plugin,
+    "documents": documents.plugin,
     "explicit_feedback": explicit_feedback.plugin,
     "flows": flows.plugin,
     "graph_answers": graph_answers.plugin,
     "exploration": exploration.plugin,
+    "hand_off_rules": hand_off_rules.plugin,
     "hand_off_webhook": hand_off_webhook.plugin,
     "implicit_feedback": implicit_feedback.plugin,
     "intent": intent.plugin,
+    "languages": languages.plugin,
     "redaction": redaction.plugin,
+    "slots": slots.plugin,
+    "small_talk": small_talk.plugin,
 }
 
 
@@ -64,4 +74,8 @@ def test_they_fit_into_one_host_and_the_dialogue_stands_last(bench: Any) -> None
 
     one = bench(**PLUGINS, zebra=Other())
     assert [found.plugin for found in one.host.plugins.in_order("compose_reply")] == ["zebra", "dialogue"]
-    assert [found.plugin for found in one.host.plugins.in_order("rank_answers")] == ["dialogue", "exploration"]
+    assert [found.plugin for found in one.host.plugins.in_order("rank_answers")] == [
+        "documents",
+        "dialogue",
+        "exploration",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,8 +124,25 @@ async def test_a_message_without_words_is_asked_about(talk: Any, text: str) -> N
     assert reply.parts == (TEXTS.empty,)
 
 
+async def test_after_repeated_failure_a_person_takes_over_unasked(talk: Any) -> None:
+    conversation = talk(hand_off_after_failures=2)
+    said = [(await conversation.say(f"unknown {number}")).parts[0] for number in range(3)]
+    assert said == [*TEXTS.unknown[:2], TEXTS.hand_off]
+    assert (conversation.state.mode, conversation.state.misses) == ("queued", 0)
+
+
+@pytest.mark.parametrize(("dislikes", "hand_off", "mode"), [(1, True, "bot"), (2, True, "queued"), (2, False, "bot")])
+async def test_after_thumbs_down_a_person_takes_over_unasked(
+    talk: Any, dislikes: int, hand_off: bool, mode: str
+) -> None:
+    conversation = talk(hand_off=hand_off)
+    conversation.state = replace(conversation.state, dislikes=dislikes)
+    await conversation.say("unknown again")
+    assert conversation.state.mode == mode
+
+
 async def test_apologies_differ_and_come_round(talk: Any) -> None:
-    conversation = talk()
+    conversation = talk(hand_off_after_failures=0)
     said = [(await conversation.say(f"unknown {number}")).parts[0] for number in range(4)]
     assert said == [*TEXTS.unknown, TEXTS.unknown[0]]
     assert conversation.state.misses == 4

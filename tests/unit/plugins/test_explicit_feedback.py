@@ -56,6 +56,12 @@ async def test_thumbs_on_the_answer_say_nothing_of_the_intent(taught: Any) -> No
     assert examples == []
 
 
+@pytest.mark.parametrize(("about", "rewarded"), [("span", 0), ("entity", 0), ("position", 1)])
+async def test_thumbs_on_a_part_of_a_turn_teach_nothing_of_its_intent(taught: Any, about: str, rewarded: int) -> None:
+    rewards, examples = await taught("thumbs", -1, about=about, index=0)
+    assert (len(rewards), examples) == (rewarded, [])
+
+
 @pytest.mark.parametrize(("kind", "value"), [("thumbs", 1), ("thumbs", -1), ("rating", 5)])
 async def test_judging_an_answer_of_no_intent_teaches_no_intent(taught: Any, given: Any, kind: str, value: int) -> None:
     rewards, examples = await taught(kind, value, decision=given.decision(label=None))

@@ -30,10 +30,11 @@ from rejoinder.models.tasks.question_answering import QuestionAnswering
 from rejoinder.models.tasks.sentence_pair import SentencePairScorer
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.models.tasks.token_classification import TokenClassifier
+from rejoinder.models.training.batches import epoch_batches
 from rejoinder.models.training.checkpoint import save_checkpoint
 from rejoinder.payloads import AdaptationRequest, Example, Task
 from rejoinder.store.examples import add_examples
-from rejoinder.store.models import list_evaluations, list_versions
+from rejoinder.store.models import add_version, list_evaluations, list_versions
 from rejoinder.store.runs import create_run
 from rejoinder.store.tables import ModelVersion
 from rejoinder.testing import HashModels
@@ -94,7 +95,12 @@ async def test_a_run_trains_an_adapter_that_serves_once_it_is_promoted(applicati
     version = await adapted(application)
 
     folder = Path(version.artefact)
-    assert {name.partition("/")[0] for name in check_artefact(folder)["files"]} == {"adapter", "head", "anchors"}
+    assert {name.partition("/")[0] for name in check_artefact(folder)["files"]} == {
+        "adapter",
+        "head",
+        "anchors",
+        "warm_start",
+    }
     assert load_adapter(folder / "adapter").settings["trained_as"] == "lora"
     assert "adapter_train_loss" in version.metrics
     (scored,) = await list_evaluations(application.database, "acme", version.id)
@@ -114,6 +120,58 @@ async def test_a_run_leaves_no_checkpoints(application: Application) -> None:
     await adapted(application)
     work = Path(application.settings.data_dir) / "work" / "learner_adaptation"
     assert list(work.iterdir()) == []
+
+
+async def taught(application: Application, name: str, text: str, label: str) -> Example:
+    one = Example(id=name, task="intent", text=text, label=label, polarity="correction", user_id=name, at=utc_now())
+    await add_examples(application.database, "acme", [one], held_back=lambda example: False)
+    return one
+
+
+async def test_a_round_goes_on_from_the_live_adapter_and_counts_what_that_had_learned(application: Application) -> None:
+    await taught(application, "ana", "it rose again", "up")
+    first = await adapted(application)
+    await application.models.promote("acme", first.id)
+    await taught(application, "ben", "the firm paid", "flat")
+    with patch("rejoinder.models.training.loop.epoch_batches", wraps=epoch_batches) as batches:
+        second = await adapted(application)
+    assert (first.settings["continues"], second.settings["continues"]) == (False, True)
+    rehearsed, lengths = batches.call_args.kwargs["rehearsed"], batches.call_args.args[0]
+    assert len(lengths) - len(rehearsed) == 1, "one text is new"
+    await application.models.promote("acme", second.id)
+
+    # Ana's text is in what the second goes on from, whether or not it was rehearsed.
+    await application.eraser.erase("acme", "ana", by="key:admin")
+    versions = {one.number: one for one in await list_versions(application.database, "acme")}
+    assert versions[second.number].erased_at is not None
+    third = await adapted(application)
+    assert third.settings["continues"] is False, "nothing goes on from what is to be forgotten"
+    assert third.erased_at is None
+
+
+async def test_a_round_starts_anew_where_the_live_adapter_was_trained_otherwise_or_that_is_wanted(
+    application: Application,
+) -> None:
+    await application.models.promote("acme", (await adapted(application)).id)
+    await application.tenants.set_setting("acme", "learner_adaptation.method", "prefix_tuning")
+    prefix = await adapted(application)
+    assert prefix.settings["continues"] is False
+    await application.models.promote("acme", prefix.id)
+    await application.tenants.set_setting("acme", "learner_adaptation.warm_start", False)
+    assert (await adapted(application)).settings["continues"] is False
+
+
+async def test_what_a_version_goes_on_from_counts_even_where_nothing_of_it_is_rehearsed(
+    application: Application,
+) -> None:
+    one = await taught(application, "ana", "it rose again", "up")
+    lineage: dict[str, Any] = {"task": "intent", "artefact": "x", "sha256": "y"}
+    first = await add_version(application.database, "acme", example_ids=[one.id], **lineage)
+    later = await add_version(application.database, "acme", parent_id=first.id, continues=True, **lineage)
+    apart = await add_version(application.database, "acme", parent_id=first.id, **lineage)
+    await application.eraser.erase("acme", "ana", by="key:admin")
+    versions = {one.id: one.erased_at for one in await list_versions(application.database, "acme")}
+    assert (versions[later.id] is None, versions[apart.id] is None) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +200,7 @@ async def test_a_cancelled_training_stops_and_is_taken_up_where_it_stopped(tmp_p
     def tell(share: float, *, checkpoint: str | None = None) -> None:
         told.append((share, checkpoint))
 
-    whole = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "whole", tell)
+    whole, _ = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "whole", tell)
     reached, saved = threading.Event(), threading.Event()
 
     def save(*args: Any, **options: Any) -> None:
@@ -165,7 +223,7 @@ async def test_a_cancelled_training_stops_and_is_taken_up_where_it_stopped(tmp_p
     told.clear()
 
     with patch("rejoinder.models.training.loop._Run._evaluate", autospec=True) as epochs:
-        again = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell)
+        again, _ = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell)
     assert epochs.call_count < settings.epochs, "the epochs before are not run again"
     assert again.adapter.id == whole.adapter.id
     assert list((tmp_path / "work").iterdir()) == []
@@ -198,8 +256,10 @@ async def test_a_damaged_checkpoint_is_not_used(tmp_path: Path, encoder: Encoder
     else:
         (folder / MANIFEST).write_text("{")
 
-    made = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell_nobody)
-    whole = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "whole", tell_nobody)
+    made, _ = await train_adapter("classification", asked(tmp_path), settings, encoder, tmp_path / "work", tell_nobody)
+    whole, _ = await train_adapter(
+        "classification", asked(tmp_path), settings, encoder, tmp_path / "whole", tell_nobody
+    )
     assert made.adapter.id == whole.adapter.id
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -13,10 +14,12 @@ import pytest
 from fastapi import FastAPI
 from rejoinder.conversation import Turn
 from rejoinder.errors import AuthenticationError, ConflictError, InvalidInputError, NotFoundError
+from rejoinder.handoff.desk import DeskEvent
 from rejoinder.learning.feedback import FeedbackResult
 from rejoinder.payloads import Caller, ConversationState, Reply
 from rejoinder.serving.app import create_app
 from rejoinder.settings import DeploymentSettings, ServerSettings
+from rejoinder.store.tables import HandOffRow
 from rejoinder.tenants.principal import Principal
 from rejoinder.testing.host import HostUnderTest
 
@@ -90,7 +93,7 @@ class FakeConversations:
         return conversation_id
 
     async def load(self, tenant: str, conversation_id: str, caller: Caller, *, history: int = 0) -> Any:
-        found = self._find(tenant, conversation_id, caller)
+        found = self.find(tenant, conversation_id, caller)
         return FakeLoaded(conversation_id, found.user_id, found.state, len(found.turns) + 1)
 
     async def turn(
@@ -104,7 +107,7 @@ class FakeConversations:
     async def stream(
         self, tenant: str, conversation_id: str, caller: Caller, text: str, *, idempotency_key: str | None = None
     ) -> AsyncIterator[str | Turn]:
-        found = self._find(tenant, conversation_id, caller)
+        found = self.find(tenant, conversation_id, caller)
         if not text.strip():
             raise InvalidInputError("the message is empty")
         if self.fails is not None:
@@ -136,10 +139,30 @@ class FakeConversations:
             self.keys[idempotency_key] = turn
         yield turn
 
-    async def agent_says(self, tenant: str, conversation_id: str, caller: Caller, text: str) -> Turn:
-        found = self._find(tenant, conversation_id, caller)
+    def find(self, tenant: str, conversation_id: str, caller: Caller) -> FakeConversation:
+        found = self.all.get((tenant, conversation_id))
+        if found is None or (caller.role == "customer" and found.user_id != caller.id):
+            raise NotFoundError(f"there is no conversation {conversation_id!r}")
+        return found
+
+
+class FakeHandOffs:
+    """Agents who speak in the conversations of `FakeConversations`; nothing waits in a queue."""
+
+    def __init__(self, conversations: FakeConversations) -> None:
+        self._conversations = conversations
+        self.watches: list[Callable[[DeskEvent], None]] = []
+
+    async def find(self, tenant: str, conversation_id: str) -> None:
+        """Nothing."""
+
+    async def sweep(self) -> int:
+        return 0
+
+    async def say_in(self, tenant: str, conversation_id: str, caller: Caller, text: str) -> Turn:
+        found = self._conversations.find(tenant, conversation_id, caller)
         found.state = replace(found.state, mode="agent")
-        return Turn(
+        turn = Turn(
             id="turn_a",
             conversation_id=conversation_id,
             number=len(found.turns) + 1,
@@ -148,17 +171,33 @@ class FakeConversations:
             action="silent",
             mode="agent",
             speaker="agent",
+            author=caller.name or None,
+        )
+        self._tell(tenant, turn)
+        return turn
+
+    async def release_in(self, tenant: str, conversation_id: str, caller: Caller) -> None:
+        found = self._conversations.find(tenant, conversation_id, caller)
+        found.state = replace(found.state, mode="bot")
+        said = Reply(parts=("You are talking to the bot again.",))
+        number = len(found.turns) + 1
+        self._tell(
+            tenant,
+            Turn(id="turn_b", conversation_id=conversation_id, number=number, text="", reply=said, action="silent"),
         )
 
-    async def release(self, tenant: str, conversation_id: str, caller: Caller) -> None:
-        found = self._find(tenant, conversation_id, caller)
-        found.state = replace(found.state, mode="bot")
-
-    def _find(self, tenant: str, conversation_id: str, caller: Caller) -> FakeConversation:
-        found = self.all.get((tenant, conversation_id))
-        if found is None or (caller.role == "customer" and found.user_id != caller.id):
-            raise NotFoundError(f"there is no conversation {conversation_id!r}")
-        return found
+    def _tell(self, tenant: str, turn: Turn) -> None:
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        row = HandOffRow(
+            tenant_id=tenant,
+            id="handoff_1",
+            conversation_id=turn.conversation_id,
+            user_id="ana",
+            queued_at=now,
+            waiting_since=now,
+        )
+        for watch in self.watches:
+            watch(DeskEvent(tenant=tenant, conversation_id=turn.conversation_id, hand_off=row, turn=turn))
 
 
 @dataclass(frozen=True)
@@ -197,6 +236,11 @@ class FakeDatabase:
             raise self.fails
 
 
+class FakeEraser:
+    def resume_beside(self) -> None:
+        """Do nothing: nothing is left from before."""
+
+
 class FakeApplication:
     def __init__(self, host: HostUnderTest, **server: Any) -> None:
         server = {"user_requests_per_minute": 0, **server}
@@ -205,7 +249,9 @@ class FakeApplication:
         self.database = FakeDatabase()
         self.tenants = FakeTenants()
         self.conversations = FakeConversations()
+        self.hand_offs = FakeHandOffs(self.conversations)
         self.feedback = FakeFeedback()
+        self.eraser = FakeEraser()
         self.models = FakeModels(host)
 
 

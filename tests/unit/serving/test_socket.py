@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from rejoinder.errors import EncoderBusyError
-from rejoinder.serving import socket as socket_module
+from rejoinder.serving import json_socket as socket_module
 from rejoinder.serving.hub import Outbox
 
 from .conftest import Serve, Served, Socket, bearer
@@ -144,7 +144,7 @@ async def test_a_revoked_key_ends_the_talk_at_the_next_frame(served: Served) -> 
 
 
 async def test_a_revoked_key_ends_a_silent_talk(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket_module, "_RECHECK_S", 0.02)
+    monkeypatch.setattr(socket_module, "RECHECK_S", 0.02)
     socket = await _open(served)
     del served.application.tenants.principals["ana"]
     assert await socket.closed() == 4401
@@ -173,7 +173,7 @@ async def test_what_an_agent_says_by_http_reaches_the_socket(served: Served) -> 
     frame = await socket.receive()
     assert (frame["type"], frame["turn"]["reply"]["parts"]) == ("agent", ["I am Kim"])
     await served.client.post(f"{path}/release", headers=bearer("agent"))
-    assert await socket.receive() == {"type": "mode", "mode": "bot"}
+    assert await socket.receive() == {"type": "mode", "mode": "bot", "agent": None}
     await socket.leave()
 
 

@@ -66,10 +66,14 @@ ALL = ["user", "conversation", "turn", "decision", "feedback", "example"]
 async def test_a_user_is_given_out_and_erased_in_one_tenant(api: Api) -> None:
     assert kinds(await api.ask("GET", "/v1/users/ana/data")) == ALL
 
-    gone = (await api.ask("DELETE", "/v1/users/ana")).json()
+    answer = await api.ask("DELETE", "/v1/users/ana")
+    gone = answer.json()
 
     assert gone["counts"].keys() == {"users", "conversations", "decisions", "feedback", "examples"}
     assert gone["erasure_id"].startswith("erasure_")
+    assert (answer.status_code, gone["pending"]) == (202, True)
+    await api.application.eraser.settled()
+    assert (await api.ask("GET", "/v1/learning/status")).json()["erasures"] == []
     assert kinds(await api.ask("GET", "/v1/users/ana/data")) == []
     assert kinds(await api.ask("GET", "/v1/users/ben/data")) == ALL
     assert kinds(await api.ask("GET", "/v1/users/ana/data", "stranger")) == ALL

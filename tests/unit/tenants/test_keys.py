@@ -42,7 +42,7 @@ async def refused(keys: Keys, token: str) -> None:
 
 async def test_a_key_is_recognised(keys: Keys) -> None:
     made = await keys.create("admin", tenant="acme", name="shop")
-    expected = Principal(tenant="acme", role="admin", key_id=made.record.id)
+    expected = Principal(tenant="acme", role="admin", key_id=made.record.id, name="shop")
     assert await keys.authenticate(made.token) == expected
     assert await keys.authenticate(made.token) == expected
     assert made.token.startswith(f"{made.record.prefix}_")

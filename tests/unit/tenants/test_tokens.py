@@ -170,3 +170,30 @@ def test_a_token_does_not_issue_tokens() -> None:
 def test_arguments_that_cannot_be_used_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
         make().issue(key(), **{"user_id": "ann", **wrong})
+
+
+@pytest.mark.parametrize("issuer", ["agent", "admin"])
+def test_an_agents_token_names_the_agent_and_never_a_customer(issuer: KeyRole) -> None:
+    tokens = make()
+    agent = tokens.verify(tokens.issue(key(issuer), "ana", role="agent", name="Ana B.").token)
+    assert (agent.role, agent.name, agent.caller().id, agent.caller().name) == (
+        "agent",
+        "Ana B.",
+        "agent:ana",
+        "Ana B.",
+    )
+    assert tokens.verify(tokens.issue(key(issuer), "ana").token).caller().id == "ana"
+
+
+def test_only_who_may_answer_for_the_bot_issues_tokens_to_agents() -> None:
+    tokens = make()
+    eva = tokens.verify(tokens.issue(key("admin"), "eva", role="agent").token)
+    for issuer in (key("customer"), key("analyst"), key("ingest"), eva):
+        with pytest.raises(AccessError):
+            tokens.issue(issuer, "mallory", role="agent")
+
+
+@pytest.mark.parametrize("name", ["a\nb", " Eva", "x" * 201])
+def test_a_name_that_cannot_be_shown_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match="name"):
+        make().issue(key("admin"), "eva", role="agent", name=name)

@@ -53,6 +53,13 @@ class Attachment(Protocol):
     def extract(self) -> tuple[Arrays, dict[str, Any]]:
         """Return an adapter's arrays and settings; see `Adapter`."""
 
+    def start_from(self, arrays: Arrays) -> None:
+        """Begin where a training of the same method, settings and base ended; `arrays` are what it extracted.
+
+        Raises:
+            SettingsError: what was extracted does not say how to go on; the message names the setting.
+        """
+
 
 class Method(Protocol):
     """One way of adapting a base.
@@ -141,6 +148,13 @@ def quiet_peft() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is deprecated and will be removed", category=FutureWarning)
         yield
+
+
+def write(parameter: torch.Tensor, values: NDArray[np.float32]) -> None:
+    """Put values of the same shape into a parameter."""
+    import torch
+
+    parameter.data.copy_(torch.tensor(values))
 
 
 def as_float32(tensor: torch.Tensor) -> NDArray[np.float32]:

@@ -18,10 +18,17 @@ from rejoinder.models.heads.candidates import candidate_targets
 from rejoinder.models.heads.kernel import KernelMachine
 from rejoinder.models.heads.landmarks import Landmarks, choose_landmarks, fit_landmarks
 from rejoinder.models.heads.metric import fit_basis, project
-from rejoinder.models.heads.out_of_scope import DEFAULT_BUDGET, ScopeRule, fit_scope_rule, scope_score
+from rejoinder.models.heads.out_of_scope import (
+    DEFAULT_BUDGET,
+    ScopeRule,
+    fit_scope_rule,
+    fit_traffic_scope,
+    scope_score,
+)
 from rejoinder.models.heads.sampling import sample_rows
 from rejoinder.models.heads.scoring import KernelSpec, Scorer, Scores
 from rejoinder.models.heads.selection import Data, HeldOut, choose_kernel, held_out_scores, left_out_scores
+from rejoinder.models.heads.spelling import Spelling
 from rejoinder.models.heads.words import inverse_document_frequency, word_row, word_rows
 from rejoinder.models.learner import Prediction, Reads
 from rejoinder.models.tasks.digests import digests_of
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-KIND: Final = "text_classifier/2"
+KIND: Final = "text_classifier/3"
 
 MAX_ROWS: Final = 50_000
 """Most examples that are fitted; of more, each label in turn gives one until there are enough."""
@@ -66,6 +73,9 @@ class _State:
     machine: KernelMachine | Scorer
     sharpness: float
     rule: ScopeRule
+    spelling: Spelling
+    held: Floats
+    held_right: NDArray[np.bool_]
     texts: NDArray[np.int64] | None = None
     patch: KernelMachine | None = None
     patch_texts: NDArray[np.int64] | None = None
@@ -175,11 +185,23 @@ class TextClassifier:
                 )
         exact = len(data.columns) + len(unsettled) <= EXACT_ROWS
         held = (left_out_scores if exact and not data.apart.any() else held_out_scores)(data, spec, rng)
-        sharpness, rule, metrics = _calibrate(held, data.outside, self._in_scope_loss)
+        scope = _held_scope(held, data.outside)
+        sharpness, rule, metrics = _calibrate(held, scope, data.outside, self._in_scope_loss)
         landmarks = None
         if not exact:
             landmarks = choose_landmarks(data.vectors, data.columns, data.n_columns, rng, outside=data.outside)
-        state = _State(tuple(labels), data.outside, basis, idf, _fitted(data, spec, landmarks), sharpness, rule)
+        state = _State(
+            tuple(labels),
+            data.outside,
+            basis,
+            idf,
+            _fitted(data, spec, landmarks),
+            sharpness,
+            rule,
+            Spelling.of(examples[i].text for i in usable),
+            scope.inside,
+            scope.right,
+        )
         learned = [examples[i].text for i in rows]
         if unsettled:
             guesses = _guesses(state, examples, vectors, unsettled)
@@ -205,6 +227,7 @@ class TextClassifier:
             return
         state = _with_labels(self._state, [_label(examples[i]) for i in rows], self._oos_label)
         texts = [examples[i].text for i in rows]
+        state = replace(state, spelling=state.spelling.grown(texts))
         new_vectors = project(np.ascontiguousarray(vectors[rows], dtype=np.float32), state.basis)
         targets, certainty = _targets(state, [examples[i] for i in rows], new_vectors)
         near = np.array([_label(examples[i]) != self._oos_label for i in rows])
@@ -250,6 +273,30 @@ class TextClassifier:
         self._state = state
         return removed
 
+    def learn_scope(self, texts: Sequence[str], vectors: Floats) -> Mapping[str, float]:
+        """Learn from traffic, of which nobody said what it is, where to draw the line of what is in scope.
+
+        Args:
+            texts: messages as they came, as `spelled` gives them.
+            vectors: (n_texts, dim) as for `predict_batch`.
+
+        Returns:
+            `share_outside` and `scope_threshold`; nothing, and nothing is changed, where there are too few messages or examples: see
+            `rejoinder.models.heads.out_of_scope.fit_traffic_scope`.
+        """
+        state = self._ready()
+        scores = _score(state, texts, project(vectors, state.basis))
+        traffic = scope_score(scores.labels, scores.nearness, state.outside)
+        found = fit_traffic_scope(state.held, state.held_right, traffic)
+        if found is None:
+            return {}
+        self._state = replace(state, rule=state.rule._replace(threshold=found.threshold))
+        return {"share_outside": found.share_outside, "scope_threshold": found.threshold}
+
+    def spelled(self, text: str) -> str:
+        """Return a text with slips of the keyboard set right, by the words it was taught; see `rejoinder.models.learner.spelled`."""
+        return text if self._state is None else self._state.spelling.corrected(text)
+
     def predict_batch(self, texts: Sequence[str], vectors: Floats) -> list[Prediction]:
         """Predict, in order; 0.1 ms (0.2 with cold caches) for one text with 10,000 known examples; see `Learner.predict_batch`."""
         state = self._ready()
@@ -285,7 +332,13 @@ class TextClassifier:
     def save(self, folder: Path) -> None:
         """Write the model; see `Learner.save`. Updates are kept as updates, so a loaded model predicts the same."""
         state = self._ready()
-        arrays: dict[str, NDArray[Any]] = {"idf": state.idf, **state.machine.arrays("machine")}
+        arrays: dict[str, NDArray[Any]] = {
+            "idf": state.idf,
+            **state.machine.arrays("machine"),
+            **state.spelling.arrays(),
+            "held": state.held,
+            "held_right": state.held_right,
+        }
         if state.texts is not None:
             arrays["texts"] = state.texts
         if state.basis is not None:
@@ -325,6 +378,9 @@ class TextClassifier:
             (KernelMachine if settings["exact"] else Scorer).from_arrays("machine", settings["machine"], arrays),
             settings["sharpness"],
             ScopeRule(*settings["rule"]),
+            Spelling.from_arrays(arrays),
+            arrays["held"],
+            arrays["held_right"],
             arrays.get("texts"),
             KernelMachine.from_arrays("patch", settings["patch"], arrays) if settings["patch"] else None,
             arrays.get("patch_texts"),
@@ -336,7 +392,7 @@ class TextClassifier:
         state = self._state
         if state is None:
             return 0
-        parts = (state.idf, state.basis, state.texts, state.machine, state.patch, state.patch_texts)
+        parts = (state.idf, state.basis, state.texts, state.machine, state.spelling, state.patch, state.patch_texts)
         return sum(part.nbytes for part in parts if part is not None)
 
     def _ready(self) -> _State:
@@ -524,22 +580,49 @@ def _set_apart(
     return found
 
 
-def _calibrate(held: HeldOut, outside: int | None, budget: float) -> tuple[float, ScopeRule, dict[str, float]]:
-    inside = held.columns != outside if outside is not None else np.ones(len(held.columns), dtype=np.bool_)
-    labels = held.labels[inside].copy()
-    if outside is not None and labels.shape[1] > 1:
-        labels[:, outside] = -10.0
-    sharpness = fit_sharpness(labels, held.columns[inside])
+class _HeldScope(NamedTuple):
+    """Of held-out rows: scope scores of those in scope, whether their label came out right, and scope scores of the others."""
+
+    inside: Floats
+    right: NDArray[np.bool_]
+    outside: Floats
+
+
+def _held_scope(held: HeldOut, outside: int | None) -> _HeldScope:
+    inside = _in_scope_rows(held, outside)
     scope = scope_score(held.labels, held.nearness, outside)
-    right = labels.argmax(axis=1) == held.columns[inside]
-    seen = scope[inside]
-    outsiders = scope[~inside]
+    right = _said(held.labels[inside], outside).argmax(axis=1) == held.columns[inside]
+    return _HeldScope(scope[inside], right, scope[~inside])
+
+
+def _in_scope_rows(held: HeldOut, outside: int | None) -> NDArray[np.bool_]:
+    return held.columns != outside if outside is not None else np.ones(len(held.columns), dtype=np.bool_)
+
+
+def _said(labels: Floats, outside: int | None) -> Floats:
+    """Return scores of labels with the out-of-scope one, which is never said, out of the way."""
+    if outside is None or labels.shape[1] == 1:
+        return labels
+    labels = labels.copy()
+    labels[:, outside] = -10.0
+    return labels
+
+
+def _calibrate(
+    held: HeldOut, scope: _HeldScope, outside: int | None, budget: float
+) -> tuple[float, ScopeRule, dict[str, float]]:
+    inside = _in_scope_rows(held, outside)
+    sharpness = fit_sharpness(_said(held.labels[inside], outside), held.columns[inside])
     rule = fit_scope_rule(
-        seen[right],
-        seen[~right],
-        outsiders if len(outsiders) >= 20 else np.concatenate([outsiders, held.strangers]),
+        scope.inside[scope.right],
+        scope.inside[~scope.right],
+        scope.outside if len(scope.outside) >= 20 else np.concatenate([scope.outside, held.strangers]),
         budget=budget,
     )
-    accepted = right & (seen >= rule.threshold)
-    count = max(1, len(right))
-    return sharpness, rule, {"accuracy": float(right.sum() / count), "in_scope_accuracy": float(accepted.sum() / count)}
+    accepted = scope.right & (scope.inside >= rule.threshold)
+    count = max(1, len(scope.right))
+    metrics = {
+        "accuracy": float(scope.right.sum() / count),
+        "in_scope_accuracy": float(accepted.sum() / count),
+    }
+    return sharpness, rule, metrics

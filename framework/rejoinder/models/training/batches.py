@@ -2,33 +2,74 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    import numpy as np
 
 _POOL_BATCHES: Final = 16
 """Batches are cut from pools of this many, sorted by length: little padding, and still another mixture every epoch."""
 
 
-def epoch_batches(lengths: Sequence[int], size: int, *, seed: int, epoch: int) -> list[list[int]]:
-    """Return the batches of one epoch: each row once, rows of like length together, in an order that seed and epoch fix.
+def epoch_batches(
+    lengths: Sequence[int],
+    size: int,
+    *,
+    seed: int,
+    epoch: int,
+    rehearsed: Collection[int] = (),
+    groups: Sequence[str] = (),
+) -> list[list[int]]:
+    """Return the batches of one epoch: each new row once, rows of like length together, in an order that seed and epoch fix.
+
+    Where there are new rows and rehearsed ones, half of each batch is rehearsal (Rolnick et al. 2019, arXiv:1811.11682): each epoch as many
+    of them as there are new rows, from all groups alike, and other ones each epoch. Otherwise each row comes once.
 
     Args:
         lengths: tokens of each row.
-        size: rows of a batch, >= 1; the last of the smallest pool may have fewer.
+        size: rows of a batch, >= 1; the last of the smallest pool may have fewer. Of 1, batches with rehearsal have two.
         seed: of the run.
         epoch: from 0.
+        rehearsed: rows that were learned before.
+        groups: of each row; needed where rows are rehearsed.
     """
     import numpy as np
 
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths)).tolist()
+    old = set(rehearsed)
+    if not 0 < len(old) < len(lengths):
+        batches = _batches(rng.permutation(len(lengths)).tolist(), lengths, size)
+        return [batches[place] for place in rng.permutation(len(batches))]
+    new = [row for row in rng.permutation(len(lengths)).tolist() if row not in old]
+    half = max(1, size // 2)
+    again = _rehearsal(sorted(old), groups, len(new), rng)
+    pairs = zip(_batches(new, lengths, half), _batches(again, lengths, half), strict=True)
+    batches = [[*one, *other] for one, other in pairs]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int], size: int) -> list[list[int]]:
     batches: list[list[int]] = []
     for start in range(0, len(order), size * _POOL_BATCHES):
         pool = sorted(order[start : start + size * _POOL_BATCHES], key=lambda row: lengths[row])
         batches += [pool[i : i + size] for i in range(0, len(pool), size)]
-    return [batches[place] for place in rng.permutation(len(batches))]
+    return batches
+
+
+def _rehearsal(old: Sequence[int], groups: Sequence[str], count: int, rng: np.random.Generator) -> list[int]:
+    """Draw `count` of the old rows: first one of each group, then a second one, and so on; all once more where they do not suffice."""
+    drawn: list[int] = []
+    while len(drawn) < count:
+        turns: Counter[str] = Counter()
+        ranked = []
+        for place, row in enumerate(old[one] for one in rng.permutation(len(old)).tolist()):
+            ranked.append((turns[groups[row]], place, row))
+            turns[groups[row]] += 1
+        drawn += [row for _, _, row in sorted(ranked)[: count - len(drawn)]]
+    return drawn
 
 
 def held_out_rows(groups: Sequence[str], examples: Sequence[int], share: float, *, seed: int) -> list[int]:

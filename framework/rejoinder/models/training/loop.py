@@ -6,12 +6,12 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rejoinder.errors import InvalidInputError, TrainingCancelledError, TrainingError
+from rejoinder.errors import InvalidInputError, SettingsError, TrainingCancelledError, TrainingError
 from rejoinder.models.adapters.adapter import Adapter, make_adapter
 from rejoinder.models.adapters.method import as_float32, find_method
 from rejoinder.models.training.batches import epoch_batches, held_out_rows
@@ -25,6 +25,7 @@ from rejoinder.models.training.checkpoint import (
 from rejoinder.models.training.hardware import find_hardware, is_out_of_memory
 from rejoinder.models.training.progress import Progress
 from rejoinder.models.training.settings import TrainingSettings
+from rejoinder.models.training.warm_start import WarmStart, lineage_of, start_head, warm_start_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +57,7 @@ class Trained:
         seconds: wall time of this call.
         steps: optimiser steps, those before a resume included.
         held_out: places of the examples that were not trained on, with none of `dev` among them.
+        warm_start: where a later training can go on.
     """
 
     adapter: Adapter
@@ -65,6 +67,7 @@ class Trained:
     seconds: float
     steps: int
     held_out: tuple[int, ...]
+    warm_start: WarmStart
 
 
 def train(
@@ -77,6 +80,8 @@ def train(
     settings: TrainingSettings | None = None,
     seed: int = 0,
     dev: Sequence[Example] | None = None,
+    start: WarmStart | None = None,
+    rehearsed: Collection[int] = (),
     work_dir: Path | None = None,
     resume: bool = False,
     report: Callable[[Progress], None] | None = None,
@@ -96,6 +101,8 @@ def train(
         settings: how to train; None: the defaults.
         seed: of weights, order and dropout, >= 0.
         dev: examples by which training stops early; None: `settings.dev_share` of `examples`.
+        start: where an earlier training of the same lineage ended (`rejoinder.models.training.warm_start.lineage_of`); None: from the base.
+        rehearsed: places of the examples that were learned before: half of each batch is drawn from them, the rest are all others.
         work_dir: where checkpoints go; None: none are written. The last is removed when training ends well.
         resume: go on from the checkpoint in `work_dir`, if there is one; otherwise one that is there is overwritten.
         report: called after each step.
@@ -104,7 +111,7 @@ def train(
 
     Raises:
         InvalidInputError: no example can be used, or one is wrong.
-        SettingsError: method or settings are wrong.
+        SettingsError: method or settings are wrong, or `start` is of another lineage.
         TrainingCancelledError: `cancelled` said so.
         TrainingError: the loss is no longer finite, memory does not hold one example, or the checkpoint is of another run.
     """
@@ -112,7 +119,18 @@ def train(
 
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):  # what else draws random numbers in this process is left alone
-        run = _Run(examples, objective, base, method, method_settings, settings or TrainingSettings(), seed, dev)
+        run = _Run(
+            examples,
+            objective,
+            base,
+            method,
+            method_settings,
+            settings or TrainingSettings(),
+            seed,
+            dev,
+            start,
+            rehearsed,
+        )
         run.checkpoint = Path(work_dir) / CHECKPOINT if work_dir is not None else None
         run.report, run.cancelled, run.scalars = report, cancelled, scalars
         return run.train(resume=resume)
@@ -131,6 +149,8 @@ class _Run:
         settings: TrainingSettings,
         seed: int,
         dev: Sequence[Example] | None,
+        start: WarmStart | None,
+        rehearsed: Collection[int],
     ) -> None:
         import torch
 
@@ -148,11 +168,17 @@ class _Run:
         self.scalars: Scalars | None = None
 
         self.features, self.dev, self.held_out = self._split(examples, dev)
+        self.start = start
+        old = frozenset(rehearsed)
+        self.rehearsed = [row for row, one in enumerate(self.features) if one.example in old]
         per_epoch = len(self._batches(0))
         self.total = per_epoch * settings.epochs
         torch.manual_seed(seed)
         attachment = self.method.attach(base.model(), self.method_settings, total_steps=self.total)
-        self.network = Network(attachment, objective, base).to(self.hardware.device)
+        self.network = Network(attachment, objective, base)
+        if start is not None:
+            self._begin_at(start)
+        self.network.to(self.hardware.device)
         self.parameters = {name: one for name, one in self.network.named_parameters() if one.requires_grad}
         rate = settings.learning_rate or self.method.learning_rate
         decay = settings.layer_decay or self.method.layer_decay
@@ -161,6 +187,18 @@ class _Run:
         self.best: dict[str, torch.Tensor] = {}
         self.at = Position(micro_rows=settings.batch_size)
         self.forward = self.hardware.wrap(self.network)
+
+    def _begin_at(self, start: WarmStart) -> None:
+        own = self._lineage()
+        unlike = [name for name, one in own.items() if start.lineage.get(name) != one]
+        if unlike:
+            told = "; ".join(f"{name} was {start.lineage.get(name)!r} and is {own[name]!r}" for name in unlike)
+            raise SettingsError(f"training cannot go on from a model of another lineage: {told}. Start anew")
+        self.network.attachment.start_from(start.adapter.arrays)
+        start_head(self.network.head, self.objective.rows(), start)
+
+    def _lineage(self) -> dict[str, Any]:
+        return lineage_of(self.base, self.method.name, self.method_settings, self.objective)
 
     def _split(
         self, examples: Sequence[Example], dev: Sequence[Example] | None
@@ -181,8 +219,14 @@ class _Run:
         return self.objective.balanced(kept), held, tuple(sorted({one.example for one in held}))
 
     def _batches(self, epoch: int) -> list[list[int]]:
-        lengths = [one.length for one in self.features]
-        return epoch_batches(lengths, self.settings.batch_size, seed=self.seed, epoch=epoch)
+        return epoch_batches(
+            [one.length for one in self.features],
+            self.settings.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            rehearsed=self.rehearsed,
+            groups=[one.group for one in self.features],
+        )
 
     def train(self, *, resume: bool) -> Trained:
         if resume and self.checkpoint is not None:
@@ -384,6 +428,7 @@ class _Run:
             seconds=time.perf_counter() - self.started,
             steps=self.at.step,
             held_out=self.held_out,
+            warm_start=warm_start_of(self._lineage(), adapter, self.network.head, self.objective.rows()),
         )
 
     def _state(self) -> State:
@@ -415,6 +460,8 @@ class _Run:
             self.objective.name,
             dict(self.objective.settings()),
             self.seed,
+            None if self.start is None else self.start.adapter.id,
+            self.rehearsed,
             [[[row.ids for row in one.rows], one.target, one.weight] for one in (*self.features, *self.dev)],
         ]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

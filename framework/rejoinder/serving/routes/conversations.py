@@ -10,6 +10,7 @@ from starlette.responses import StreamingResponse
 
 from rejoinder.conversation import Turn
 from rejoinder.errors import NotFoundError
+from rejoinder.handoff.waiting import Place
 from rejoinder.payloads import Mode
 from rejoinder.serving.access import Access, AnyEntry, Entry, May
 from rejoinder.serving.door import Door, TheDoor
@@ -31,6 +32,7 @@ from rejoinder.serving.schemas import (
 )
 from rejoinder.serving.stream import TurnStream, server_sent_events, tell_turn
 from rejoinder.store import conversations, decisions, turns
+from rejoinder.store.tables import HandOffRow
 from rejoinder.store.tables import Turn as StoredTurn
 from rejoinder.tenants.principal import allows
 from rejoinder.wire import dump_bytes, to_json
@@ -130,6 +132,9 @@ async def get_conversation(
     """Who answers in it now, and its last lines as they were stored. Customers see their own; agents, analysts, admins all."""
     entry = _reader(access)
     loaded = await door.application.conversations.load(entry.tenant, conversation_id, entry.caller, history=history)
+    found = None
+    if loaded.state.mode != "bot":
+        found = await door.application.hand_offs.find(entry.tenant, conversation_id)
     return json_response(
         {
             "id": loaded.id,
@@ -138,7 +143,10 @@ async def get_conversation(
             "turns": loaded.next_number - 1,
             "flows": [to_json(frame) for frame in loaded.state.flows],
             "slots": {name: slot.value for name, slot in loaded.state.slots.items()},
-            "history": [{"speaker": one.speaker, "text": one.text, "at": one.at} for one in loaded.history],
+            "history": [
+                {"speaker": one.speaker, "author": one.author, "text": one.text, "at": one.at} for one in loaded.history
+            ],
+            "hand_off": None if found is None else _shown_hand_off(*found),
         }
     )
 
@@ -161,7 +169,7 @@ async def list_turns(
     application = door.application
     await application.conversations.load(entry.tenant, conversation_id, entry.caller)
     found = await turns.list_turns(application.database, entry.tenant, conversation_id, after_number=after, limit=limit)
-    listed = [_stored_turn(one) for one in found]
+    listed = [stored_turn(one) for one in found]
     return json_response({"turns": listed, "next": found[-1].number if len(found) == limit else None})
 
 
@@ -180,7 +188,7 @@ async def explain_turn(
     if turn.conversation_id != conversation_id:
         raise NotFoundError(f"there is no turn {turn_id!r} in this conversation")
     made = await decisions.decisions_of_turn(database, entry.tenant, turn_id)
-    return json_response({**_stored_turn(turn), "decisions": [to_json(one) for one in made], "trace": turn.trace or []})
+    return json_response({**stored_turn(turn), "decisions": [to_json(one) for one in made], "trace": turn.trace or []})
 
 
 @router.post(
@@ -190,9 +198,8 @@ async def explain_turn(
     summary="Say something in the bot's place",
 )
 async def post_agent_message(conversation_id: str, body: MessageIn, entry: Agent, door: TheDoor) -> Response:
-    """For agents and admins. From then on no hook answers in this conversation, until it is released."""
-    turn = await door.application.conversations.agent_says(entry.tenant, conversation_id, entry.caller, body.text)
-    tell_turn(door, entry.tenant, turn, kind="agent")
+    """For agents and admins, who take the conversation over by it: from then on no hook answers, until it is released."""
+    turn = await door.application.hand_offs.say_in(entry.tenant, conversation_id, entry.caller, body.text)
     return turn_response(turn)
 
 
@@ -205,8 +212,7 @@ async def post_agent_message(conversation_id: str, body: MessageIn, entry: Agent
 )
 async def release(conversation_id: str, entry: Agent, door: TheDoor) -> Response:
     """For agents and admins."""
-    await door.application.conversations.release(entry.tenant, conversation_id, entry.caller)
-    door.hub.publish(entry.tenant, conversation_id, {"type": "mode", "mode": "bot"})
+    await door.application.hand_offs.release_in(entry.tenant, conversation_id, entry.caller)
     return Response(status_code=204)
 
 
@@ -220,9 +226,20 @@ def _reader(access: Access) -> Entry:
     return access.enter("read_conversations" if allows(access.principal, "read_conversations") else "converse")
 
 
-def _stored_turn(turn: StoredTurn) -> dict[str, Any]:
+def stored_turn(turn: StoredTurn) -> dict[str, Any]:
+    """Return a turn as it was stored."""
     told = {
         name: getattr(turn, name)
-        for name in ("id", "number", "reply", "action", "speaker", "started_at", "duration_ms")
+        for name in ("id", "number", "reply", "action", "speaker", "author", "started_at", "duration_ms")
     }
     return {**told, "text": turn.user_text}
+
+
+def _shown_hand_off(row: HandOffRow, place: Place | None) -> dict[str, Any]:
+    """Return what a customer may know of a hand-off: who answers, and how long it takes until somebody does."""
+    return {
+        "status": row.status,
+        "agent": row.agent_name or None,
+        "position": None if place is None else place.position,
+        "wait_s": None if place is None else place.wait_s,
+    }

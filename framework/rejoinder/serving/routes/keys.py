@@ -26,7 +26,8 @@ router = APIRouter(tags=["keys"], route_class=JsonRoute)
     summary="Issue a token for an end user",
 )
 async def issue_token(body: TokenIn, entry: Annotated[Entry, Depends(May("issue_tokens"))], door: TheDoor) -> Response:
-    """For a shop's backend: the token goes to the user's browser, is short-lived, and good for this user only."""
+    """For a shop's backend: the token goes to the user's browser, is short-lived, and good for this user only. An agent's token needs
+    a key that may answer for the bot."""
     if ":" in body.user_id:
         raise InvalidInputError(
             "body.user_id: ids with a ':' stand for users of channels ('<channel>:<id>') and for API keys; use one without"
@@ -38,6 +39,8 @@ async def issue_token(body: TokenIn, entry: Annotated[Entry, Depends(May("issue_
         locale=body.locale,
         time_zone=body.time_zone,
         ttl_s=body.ttl_s,
+        role=body.role,
+        name=body.name,
     )
     return json_response({"token": issued.token, "expires_at": issued.expires_at}, 201)
 

@@ -36,7 +36,6 @@ async def show_status(
         await learning_status(
             application.database,
             entry.tenant,
-            sorted(application.host.tasks),
             now=application.clock(),
             days=days,
             drift_error=application.settings.learning.drift_error,

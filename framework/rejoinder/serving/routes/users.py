@@ -35,7 +35,7 @@ _LINES = "application/x-ndjson"
 async def change_consent(user_id: UserPath, body: ConsentIn, access: AnyEntry, door: TheDoor) -> Response:
     """For admins, and, as `me`, for users themselves. With `false`, no example is made of their feedback any more, and models forget
     those that were; `null` leaves it to the tenant's setting `privacy.consent`."""
-    own = access.principal.user_id if user_id == "me" else None
+    own = access.principal.caller().id if user_id == "me" and access.principal.user_id is not None else None
     if user_id == "me" and own is None:
         raise InvalidInputError("user_id: 'me' is for users' tokens; name the user")
     entry = access.enter("converse" if own is not None else "manage_privacy")
@@ -65,15 +65,19 @@ async def export_user(
 
 
 @router.delete(
-    "/{user_id:path}", response_model=ErasureOut, responses=responses_for("not-found"), summary="Erase a user"
+    "/{user_id:path}",
+    response_model=ErasureOut,
+    responses={202: {"model": ErasureOut, "description": "Erased; models are made anew"}, **responses_for("not-found")},
+    summary="Erase a user",
 )
 async def erase_user(
     user_id: UserPath, entry: Annotated[Entry, Depends(May("manage_privacy"))], door: TheDoor
 ) -> Response:
     """Everything stored of them is deleted, and models forget what they taught: here before the answer comes, in other processes within a
-    second. Models that were trained on it are marked, and learned anew. Of an unknown user nothing is erased, which is no error."""
+    second. Models that were trained on it are marked, and made anew in the background: then the answer is 202, and the learning status
+    shows the erasure until that is done. Of an unknown user nothing is erased, which is no error."""
     report = await door.application.eraser.erase(entry.tenant, user_id, by=entry.caller.id)
-    return json_response(asdict(report))
+    return json_response(asdict(report), status=202 if report.pending else 200)
 
 
 async def _lines(door: Door, tenant: str, user_id: str) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.models.adapters.adalora.settings import AdaLoRASettings
 from rejoinder.models.adapters.lora.method import lora_settings, peft_targets
-from rejoinder.models.adapters.method import as_float32
+from rejoinder.models.adapters.method import as_float32, write
 from rejoinder.models.adapters.peft_model import NOT_READ, PREFIX, PeftAttachment, factors
 
 if TYPE_CHECKING:
@@ -126,3 +126,20 @@ class AdaLoRAAttachment(PeftAttachment):
         # peft scales by alpha / rank, so that a module's alpha must say what makes the same scaling of its own rank.
         settings["alpha_pattern"] = {name: scaling[name] * ranks[name] for name in settings["target_modules"]}
         return arrays, settings
+
+    def start_from(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take over the factors, and as singular values the lengths of the rows of A, which are close to orthonormal without them.
+
+        Ranks that were taken away start anew, at singular value 0. See `Attachment.start_from`.
+        """
+        import numpy as np
+
+        for name, module in factors(self.model).items():
+            right = arrays.get(f"{PREFIX}{name}.lora_A.weight")
+            if right is None:  # all ranks of this layer were taken away
+                continue
+            left = arrays[f"{PREFIX}{name}.lora_B.weight"]
+            kept, values = len(right), np.linalg.norm(right, axis=1, keepdims=True)
+            write(module.lora_A["default"][:kept], right / np.maximum(values, np.finfo(np.float32).tiny))
+            write(module.lora_E["default"][:kept], values)
+            write(module.lora_B["default"][:, :kept], left)

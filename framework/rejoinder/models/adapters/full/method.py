@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.errors import SettingsError
 from rejoinder.models.adapters.full.settings import FullSettings
-from rejoinder.models.adapters.method import as_float32
+from rejoinder.models.adapters.method import as_float32, write
 from rejoinder.models.adapters.peft_model import NOT_READ, inputs
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ class FullAttachment:
         """Return the weights that were trained, named as in the base."""
         arrays = {name: as_float32(one) for name, one in self.model.named_parameters() if one.requires_grad}
         return arrays, {}
+
+    def start_from(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take over the weights; see `Attachment.start_from`."""
+        for name, weight in self.model.named_parameters():
+            if weight.requires_grad:
+                write(weight, arrays[name])
 
 
 def layer_of(name: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rejoinder.models.adapters.lora.settings import LoRASettings
-from rejoinder.models.adapters.method import as_float32
+from rejoinder.models.adapters.method import as_float32, write
 from rejoinder.models.adapters.peft_model import NOT_READ, PREFIX, PeftAttachment, factors
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ class LoRAAttachment(PeftAttachment):
             ranks[name] = int(module.r["default"])
             scaling[name] = float(module.scaling["default"])
         return arrays, lora_settings(self.config.r, self.config.lora_alpha, self.config.use_rslora, ranks, scaling)
+
+    def start_from(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take over the factors; see `Attachment.start_from`."""
+        for name, module in factors(self.model).items():
+            write(module.lora_A["default"].weight, arrays[f"{PREFIX}{name}.lora_A.weight"])
+            write(module.lora_B["default"].weight, arrays[f"{PREFIX}{name}.lora_B.weight"])
 
 
 def peft_targets(names: Sequence[str] | str) -> list[str] | str:

@@ -9,7 +9,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from rejoinder.errors import SettingsError
-from rejoinder.models.adapters.method import as_float32
+from rejoinder.models.adapters.method import as_float32, write
 from rejoinder.models.adapters.peft_model import PeftAttachment, inputs
 from rejoinder.models.adapters.prefix_tuning.settings import PrefixTuningSettings
 
@@ -84,3 +84,13 @@ class PrefixTuningAttachment(PeftAttachment):
             for name in ("num_virtual_tokens", "num_layers", "num_attention_heads", "token_dim")
         }
         return {"prompt_embeddings": as_float32(prompt)}, settings
+
+    def start_from(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take over the keys and values; see `Attachment.start_from`."""
+        if self.config.prefix_projection:
+            raise SettingsError(
+                "PrefixTuningSettings.projection is True: of such a prefix only the result is kept and not the network that made it, so "
+                "that training cannot go on from it; start anew, or train without projection"
+            )
+        prompt: Any = self.model.prompt_encoder["default"]
+        write(prompt.embedding.weight, arrays["prompt_embeddings"])

@@ -91,6 +91,10 @@ class Classification:
 
         return ScaledLinear(dim, len(self.labels))
 
+    def rows(self) -> Sequence[str]:
+        """The labels; see `Objective.rows`."""
+        return self.labels
+
     def loss(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
         """Cross-entropy; for a negative example -log(1 - p). See `Objective.loss`."""
         import torch

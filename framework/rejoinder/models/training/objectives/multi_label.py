@@ -97,6 +97,10 @@ class MultiLabel:
 
         return ScaledLinear(dim, len(self.labels))
 
+    def rows(self) -> Sequence[str]:
+        """The labels; see `Objective.rows`."""
+        return self.labels
+
     def loss(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
         """Sum over labels of the binary cross-entropy; see `Objective.loss`."""
         import torch

@@ -41,6 +41,9 @@ class Objective(Protocol):
     def head(self, dim: int) -> torch.nn.Module:
         """Make a head for vectors or states of `dim` numbers; drawn from torch's generator."""
 
+    def rows(self) -> Sequence[str]:
+        """Return what each row of the head's parameters stands for, in order: what a later training knows them by."""
+
     def loss(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
         """Return the loss of each feature, (n,), not weighted."""
 

@@ -138,6 +138,10 @@ class Span:
 
         return ScaledLinear(dim, 2, scale=1.0)
 
+    def rows(self) -> Sequence[str]:
+        """The start and end; see `Objective.rows`."""
+        return ("start", "end")
+
     def loss(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
         """Half of minus the log-probability of any right answer, among the places that are allowed; of rejected answers `rejection_loss`.
 

@@ -106,6 +106,10 @@ class Tags:
 
         return ScaledLinear(dim, len(self.tags), scale=1.0)
 
+    def rows(self) -> Sequence[str]:
+        """The tags; see `Objective.rows`."""
+        return self.tags
+
     def loss(self, head: torch.nn.Module, read: Read, features: Sequence[Feature]) -> torch.Tensor:
         """Mean over a text's tokens of the cross-entropy; see `Objective.loss`."""
         import torch

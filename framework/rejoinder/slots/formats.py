@@ -29,8 +29,8 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Final
 
-from rejoinder.flows.language import Slot
 from rejoinder.payloads import Json
+from rejoinder.slots.kinds import Slot
 
 __all__ = ["Found", "find", "problem_with", "read"]
 
@@ -73,6 +73,8 @@ _DAY_SIGN: Final = re.compile(
     r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d",
     re.IGNORECASE,
 )
+_NO_DAY: Final = re.compile(r"(?<!\w)[A-Za-z]{1,6}-?\d{3,}\b")
+"""Codes such as order numbers, which are taken for years."""
 _NEAR: Final = 40
 """Characters before and after the first sign of a day that are searched for one."""
 _ADDRESS_WORDS: Final = 2
@@ -259,6 +261,8 @@ def _dates(slot: Slot, text: str, now: datetime) -> Iterator[Found]:
     begin = text.rfind(" ", 0, max(0, sign.start() - _NEAR)) + 1
     end = text.find(" ", sign.end() + _NEAR)
     near = text[begin : end if end >= 0 else None][: 4 * _NEAR]
+    for pattern in (_NO_DAY, _MONEY):
+        near = pattern.sub(lambda match: " " * len(match.group()), near)
 
     settings = {
         "RELATIVE_BASE": now.replace(tzinfo=None),

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rejoinder.flows import Slot
-from rejoinder.flows.formats import find, problem_with, read
+from rejoinder.slots import Slot
+from rejoinder.slots.formats import find, problem_with, read
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

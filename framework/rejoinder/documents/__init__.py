@@ -1,0 +1,1 @@
+"""Documents that answers are found in: read, cut into passages, searched, and cited."""

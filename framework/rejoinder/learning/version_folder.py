@@ -1,0 +1,9 @@
+"""What a version's folder holds: the learner, vectors of a sample of what it learned from, and an adapter where one was trained."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ADAPTER: Final = "adapter"
+ANCHORS: Final = "anchors"
+HEAD: Final = "head"

