@@ -31,7 +31,7 @@ from sqlalchemy import select
 
 from tests.faults.processes import kill, start_server, start_worker
 from tests.services.common import free_port
-from tests.services.server import rejoinder
+from tests.services.server import PATIENT_HOOKS, rejoinder
 
 LEASE_S = 1.0
 PATIENCE_S = 240.0
@@ -54,19 +54,7 @@ feedback_per_minute = 0
 feedback_per_hour = 0
 feedback_per_day = 0
 
-# On a busy machine nothing may time out: what is tested here are faults.
-[hooks]
-breaker_failures = 1000
-
-[hooks.deadline_s]
-redact_text = 30.0
-understand_intent = 30.0
-decide_action = 30.0
-retrieve_answers = 30.0
-rank_answers = 30.0
-compose_reply = 30.0
-score_feedback = 30.0
-make_examples = 30.0
+{hooks}
 
 [workers]
 lease_s = {lease_s}
@@ -250,6 +238,7 @@ def deployment(folder: Path, *, broker: str = "", store: str = "", more: str = "
     root = str(Path(__file__).parents[2])
     (folder / "plugins" / "taught.py").write_text(PLUGIN.format(root=root))
     said = SETTINGS.format(
+        hooks=PATIENT_HOOKS,
         lease_s=LEASE_S,
         broker=f'broker_url = "{broker}"' if broker else "",
         store=f'url = "{store}"' if store else 'synchronous = "FULL"',

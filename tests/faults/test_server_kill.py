@@ -24,7 +24,7 @@ import pytest
 
 from tests.faults.processes import kill, start_server
 from tests.services.common import free_port
-from tests.services.server import rejoinder
+from tests.services.server import PATIENT_HOOKS, rejoinder
 
 ROUNDS = 10
 USERS = 6
@@ -48,20 +48,6 @@ user_trust = false
 feedback_per_minute = 0
 feedback_per_hour = 0
 feedback_per_day = 0
-
-# On a busy machine nothing may time out: what is tested here are crashes.
-[hooks]
-breaker_failures = 1000
-
-[hooks.deadline_s]
-redact_text = 30.0
-understand_intent = 30.0
-decide_action = 30.0
-retrieve_answers = 30.0
-rank_answers = 30.0
-compose_reply = 30.0
-score_feedback = 30.0
-make_examples = 30.0
 """
 
 TENANT = {
@@ -339,7 +325,7 @@ async def talk_until_killed(
 
 @pytest.mark.slow
 async def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
-    (tmp_path / "rejoinder.toml").write_text(SETTINGS)
+    (tmp_path / "rejoinder.toml").write_text(SETTINGS + PATIENT_HOOKS)
     made = rejoinder(tmp_path, "key", "create", "--operator", "--json")
     operator = {"authorization": f"Bearer {json.loads(made.stdout)['key']}"}
     deployment = Deployment(tmp_path)

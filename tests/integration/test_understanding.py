@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rejoinder.testing.dialogues import read_script, run_script, running_bot, told
 
-from tests.services.server import Server, running_server
+from tests.services.server import PATIENT_HOOKS, Server, running_server
 
 pytest.importorskip("rejoinder_customer_service", reason="the domain customer_service is not installed")
 pytest.importorskip("py3langid", reason="needs the extra rejoinder[languages]")
@@ -20,18 +20,6 @@ SETTINGS = """
 [server]
 user_requests_per_minute = 0
 turn_deadline_s = 60.0
-
-[hooks]
-breaker_failures = 1000
-
-# On a busy machine nothing may time out: what is tested here is what is said.
-[hooks.deadline_s]
-redact_text = 30.0
-understand_intent = 30.0
-decide_action = 30.0
-retrieve_answers = 30.0
-rank_answers = 30.0
-compose_reply = 30.0
 """
 
 
@@ -39,7 +27,7 @@ compose_reply = 30.0
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("understanding") / "deployment"
     folder.mkdir()
-    (folder / "rejoinder.toml").write_text(SETTINGS)
+    (folder / "rejoinder.toml").write_text(SETTINGS + PATIENT_HOOKS)
     with running_server(folder) as running:
         yield running
 

@@ -15,6 +15,22 @@ from pathlib import Path
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
+PATIENT_HOOKS = """
+[hooks]
+breaker_failures = 1000
+
+[hooks.deadline_s]
+redact_text = 30.0
+understand_intent = 30.0
+decide_action = 30.0
+retrieve_answers = 30.0
+rank_answers = 30.0
+compose_reply = 30.0
+score_feedback = 30.0
+make_examples = 30.0
+"""
+"""Settings for tests of what is said, or of faults: on a busy machine no hook is late."""
+
 PROGRAM = (sys.executable, "-c", "from rejoinder.cli import main; main()")
 
 

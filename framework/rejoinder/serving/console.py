@@ -28,7 +28,8 @@ from rejoinder.serving.door import Door
 from rejoinder.serving.json_socket import JsonSocket, keyed, kind_of
 from rejoinder.serving.routes.conversations import stored_turn
 from rejoinder.serving.routes.hand_offs import told_agent, told_all, told_event, told_hand_off
-from rejoinder.serving.schemas import AgentIn, AgentMessageIn, CloseIn, Id, NoteIn, TransferIn
+from rejoinder.serving.schemas.hand_offs import AgentIn, AgentMessageIn, CloseIn, NoteIn, TransferIn
+from rejoinder.serving.schemas.parts import Id
 from rejoinder.store.turns import list_turns
 from rejoinder.wire import to_json
 

@@ -34,7 +34,7 @@ from rejoinder.serving.access import Access, Entry, May
 from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.problems import ProblemError, responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import PageList
+from rejoinder.serving.schemas.pages import PageList
 
 if TYPE_CHECKING:
     from rejoinder.conversation import Turn

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from rejoinder.learning.example_import import ExampleIn
 from rejoinder.serving.guards import AccessGuard
-from rejoinder.serving.schemas import ProblemDocument
+from rejoinder.serving.schemas.parts import ProblemDocument
 
 __all__ = ["describe"]
 

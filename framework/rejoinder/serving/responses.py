@@ -1,7 +1,7 @@
 """Requests and responses in JSON, by orjson.
 
 Responses are built from values that are right by construction, so that nothing is validated again on its way out; the response
-models of `schemas.py` document them, and the tests hold the one against the other.
+models of `schemas` document them, and the tests hold the one against the other.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from rejoinder.serving.access import Entry
 from rejoinder.serving.door import Door
 from rejoinder.serving.json_socket import JsonSocket, keyed, kind_of
 from rejoinder.serving.routes.feedback import take_feedback
-from rejoinder.serving.schemas import FeedbackIn, MessageIn
+from rejoinder.serving.schemas.conversations import MessageIn
+from rejoinder.serving.schemas.feedback import FeedbackIn
 from rejoinder.serving.stream import TurnStream
 from rejoinder.wire import to_json
 

@@ -17,7 +17,7 @@ from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.headers import IDEMPOTENCY_PARAMETER, idempotency_key, wants_events
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import (
+from rejoinder.serving.schemas.conversations import (
     ConversationCreated,
     ConversationIn,
     ConversationOut,
@@ -27,9 +27,8 @@ from rejoinder.serving.schemas import (
     TurnOut,
     TurnPage,
     TurnStory,
-    UserId,
-    in_utc,
 )
+from rejoinder.serving.schemas.parts import UserId, in_utc
 from rejoinder.serving.stream import TurnStream, server_sent_events, tell_turn
 from rejoinder.store import conversations, decisions, turns
 from rejoinder.store.tables import HandOffRow

@@ -13,7 +13,7 @@ from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import DocumentDetails, DocumentList, IngestedOut
+from rejoinder.serving.schemas.documents import DocumentDetails, DocumentList, IngestedOut
 from rejoinder.store import documents
 
 router = APIRouter(prefix="/documents", tags=["documents"], route_class=JsonRoute)

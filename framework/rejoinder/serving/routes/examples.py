@@ -19,7 +19,7 @@ from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import ProblemError, responses_for
 from rejoinder.serving.responses import JsonRoute, json_response, refuse_deep
 from rejoinder.serving.routes.models import TaskFilter
-from rejoinder.serving.schemas import ImportOut
+from rejoinder.serving.schemas.examples import ImportOut
 from rejoinder.store.examples import Provenance
 
 router = APIRouter(prefix="/examples", tags=["examples"], route_class=JsonRoute)

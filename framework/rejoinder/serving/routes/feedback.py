@@ -13,7 +13,7 @@ from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.headers import IDEMPOTENCY_PARAMETER, idempotency_key
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute
-from rejoinder.serving.schemas import DwellIn, FeedbackIn, FeedbackOut, RatingIn, ThumbsIn, WordsIn
+from rejoinder.serving.schemas.feedback import DwellIn, FeedbackIn, FeedbackOut, RatingIn, ThumbsIn, WordsIn
 from rejoinder.wire import dump_bytes
 
 router = APIRouter(prefix="/feedback", tags=["feedback"], route_class=JsonRoute)

@@ -14,7 +14,8 @@ from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import (
+from rejoinder.serving.schemas.conversations import TurnOut
+from rejoinder.serving.schemas.hand_offs import (
     AgentIn,
     AgentList,
     AgentMessageIn,
@@ -27,9 +28,8 @@ from rejoinder.serving.schemas import (
     NoteOut,
     SuggestionOut,
     TransferIn,
-    TurnOut,
-    in_utc,
 )
+from rejoinder.serving.schemas.parts import in_utc
 from rejoinder.store.hand_offs import HandOffStatus
 from rejoinder.store.tables import AgentRow, HandOffEventRow, HandOffRow
 from rejoinder.wire import dump_bytes, to_json

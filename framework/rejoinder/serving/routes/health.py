@@ -8,7 +8,7 @@ from rejoinder import __version__
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import ProblemError, responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import HealthOut
+from rejoinder.serving.schemas.health import HealthOut
 
 router = APIRouter(tags=["health"], route_class=JsonRoute)
 

@@ -11,7 +11,8 @@ from rejoinder.serving.access import Access, AnyEntry, Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import KeyIn, KeyList, KeyOut, NewKeyOut, TokenIn, TokenOut, in_utc
+from rejoinder.serving.schemas.keys import KeyIn, KeyList, KeyOut, NewKeyOut, TokenIn, TokenOut
+from rejoinder.serving.schemas.parts import in_utc
 from rejoinder.tenants.keys import KeyRecord
 from rejoinder.tenants.principal import require
 

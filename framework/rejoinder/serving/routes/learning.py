@@ -11,7 +11,7 @@ from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import LearningStatus
+from rejoinder.serving.schemas.learning import LearningStatus
 
 router = APIRouter(prefix="/learning", tags=["models"], route_class=JsonRoute)
 

@@ -11,7 +11,7 @@ from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import ModelDetails, ModelList, ModelVersionOut, RollbackIn, RollbackOut
+from rejoinder.serving.schemas.models import ModelDetails, ModelList, ModelVersionOut, RollbackIn, RollbackOut
 from rejoinder.store import models
 from rejoinder.store.models import VersionState
 from rejoinder.store.tables import ModelVersion

@@ -12,7 +12,7 @@ from rejoinder.serving.access import AnyEntry, Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import (
+from rejoinder.serving.schemas.review import (
     ClusterAcceptedOut,
     ClusterAcceptIn,
     ClusterList,

@@ -18,7 +18,7 @@ from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.problems import problem_of, responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
 from rejoinder.serving.routes.models import TaskFilter
-from rejoinder.serving.schemas import RunIn, RunList, RunOut
+from rejoinder.serving.schemas.runs import RunIn, RunList, RunOut
 from rejoinder.store import runs
 from rejoinder.store.runs import RunStatus
 from rejoinder.store.tables import AdaptationRun

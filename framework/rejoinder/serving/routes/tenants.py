@@ -13,7 +13,7 @@ from rejoinder.serving.access import Access, AnyEntry
 from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.problems import ProblemError, responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import SettingIn, TenantChange, TenantDetails, TenantIn, TenantList, TenantOut
+from rejoinder.serving.schemas.tenants import SettingIn, TenantChange, TenantDetails, TenantIn, TenantList, TenantOut
 from rejoinder.store.tables import Tenant
 from rejoinder.tenants.principal import require
 

@@ -16,7 +16,7 @@ from rejoinder.serving.access import AnyEntry, Entry, May
 from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas import ConsentIn, ConsentOut, ErasureOut
+from rejoinder.serving.schemas.users import ConsentIn, ConsentOut, ErasureOut
 from rejoinder.store.users import ensure_user, set_consent
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=JsonRoute)
