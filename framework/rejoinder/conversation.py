@@ -37,6 +37,7 @@ from rejoinder.payloads import (
     Message,
     Mode,
     Question,
+    Reading,
     Reply,
     Slot,
     Understanding,
@@ -69,6 +70,8 @@ Speaker = Literal["bot", "agent", "none"]
 APOLOGY = "Sorry, something went wrong on our side. Please try again in a moment, or ask to talk to a person."
 _MOST_DECISIONS = 10
 """Times that one turn may decide, where actions want to go on after their effects (`Action.again`)."""
+_LEAST_IN_SCOPE = 0.5
+"""Below this, what was wanted counts as none of the bot's intents, unless the action trusts one all the same."""
 _ATTEMPTS = 20
 """Of processes that answer in one conversation at once, one gets through each time: the others try again."""
 
@@ -82,7 +85,8 @@ class Turn:
     Attributes:
         number: 1 for the conversation's first turn.
         answered: whether an answer was found.
-        label: the intent that was answered (None: the answer is none of an intent), or the likeliest reading where nothing was.
+        label: the intent that was answered (None: the answer is none of an intent), or the likeliest one where nothing was; None for small
+            talk, what answers a flow, and what is out of scope.
         speaker: who answered; "none" while the customer waits for a person.
         author: the name of the agent who answered.
         place: where the customer stands in the queue for a person.
@@ -232,15 +236,18 @@ class Conversations:
         conversation_id: str,
         caller: Caller,
         plan: Callable[[LoadedConversation], Awaitable[Interjection]],
+        *,
+        idempotency_key: str | None = None,
     ) -> Turn | None:
         """Put something into a conversation outside of a customer's turn; return it as a turn where something was said.
 
         Args:
             plan: what is to be put there, by the conversation as it is; asked again when another process came between.
+            idempotency_key: what was said with the same key before is given back, and nothing changes.
         Raises:
             InvalidInputError, RedactionError: as `turn`.
             NotFoundError: there is no such conversation.
-            ConflictError: other processes kept changing the conversation.
+            ConflictError: other processes kept changing the conversation, or the key was used for another text.
         """
 
         async def attempt() -> Turn | None:
@@ -253,6 +260,10 @@ class Conversations:
             self._check_text(what.text)
             request = await self._request(tenant, caller, conversation_id)
             shown = await self._host.redact_text(what.text, "store", request)
+            key = (idempotency_key, _hash_of(shown))
+            earlier = await self._earlier(tenant, conversation_id, *key)
+            if earlier is not None:
+                return earlier
             turn = Turn(
                 id=new_id("turn"),
                 conversation_id=conversation_id,
@@ -264,11 +275,25 @@ class Conversations:
                 speaker=what.speaker,
                 author=what.author,
             )
-            await self._record(_Done(tenant, loaded, state, turn, None, request, also=what.also))
+            await self._record(_Done(tenant, loaded, state, turn, None, request, key=key, also=what.also))
             return turn
 
         async with self._locks.hold((tenant, conversation_id)):
             return await _until_through(attempt, conversation_id)
+
+    async def interjected(
+        self, tenant: str, conversation_id: str, caller: Caller, text: str, idempotency_key: str | None
+    ) -> Turn | None:
+        """Return what `interject` put into a conversation with a key before; None: nothing, and the text may be put there.
+
+        Raises:
+            InvalidInputError, RedactionError: as `turn`.
+            ConflictError: the key was used for another text.
+        """
+        self._check_text(text)
+        request = await self._request(tenant, caller, conversation_id)
+        shown = await self._host.redact_text(text, "store", request)
+        return await self._earlier(tenant, conversation_id, idempotency_key, _hash_of(shown))
 
     async def judged(self, tenant: str, decision_id: str, liked: bool) -> None:
         """Count a customer's thumb in the conversation that a decision belongs to, for plugins to see that the bot fails there."""
@@ -329,12 +354,11 @@ class Conversations:
         loaded = await self._recent.load(tenant, conversation_id)
         _refuse_strangers(loaded, caller)
         request = replace(request, history=loaded.history)
-        text_hash = hashlib.sha256(stored_text.encode()).hexdigest()
-        if idempotency_key is not None:
-            earlier = await find_turn_by_key(self._database, tenant, conversation_id, idempotency_key)
-            if earlier is not None:
-                yield await self._repeated(tenant, earlier, text_hash)
-                return
+        text_hash = _hash_of(stored_text)
+        earlier = await self._earlier(tenant, conversation_id, idempotency_key, text_hash)
+        if earlier is not None:
+            yield earlier
+            return
         before = await self._sensitive_slots.reveal(tenant, conversation_id, loaded.state)
         message = Message(id=message_id, text=stored_text, raw_text=text, at=self._clock())
         work = _Work(self._host, request, message, before)
@@ -375,7 +399,20 @@ class Conversations:
             reason = work.action.reason
             also = await self._lobby.enter(request, opening, context, user_id=loaded.user_id, reason=reason)
         key = (idempotency_key, text_hash)
-        await self._record(_Done(tenant, loaded, state, turn, decision, request, message_id, key, retold, also))
+        done = _Done(
+            tenant,
+            loaded,
+            state,
+            turn,
+            decision,
+            request,
+            message_id,
+            key,
+            retold,
+            also,
+            flows_completed=work.completed,
+        )
+        await self._record(done)
         yield turn
 
     async def _change(
@@ -412,6 +449,7 @@ class Conversations:
             duration_ms=duration_ms,
             speaker="agent" if turn.mode == "agent" and turn.speaker != "bot" else "bot",
             author=turn.author,
+            flows_completed=done.flows_completed,
         )
         try:
             state = await record_turn(
@@ -440,8 +478,17 @@ class Conversations:
                 call["detail"] = "(what it said could not be redacted)"
         return calls
 
-    async def _repeated(self, tenant: str, earlier: tables.Turn, text_hash: str) -> Turn:
-        """Return a turn as it was given the first time."""
+    async def _earlier(self, tenant: str, conversation_id: str, key: str | None, text_hash: str) -> Turn | None:
+        """Return the turn that was made with an idempotency key as it was given the first time; None: there is none.
+
+        Raises:
+            ConflictError: the key was used for another text.
+        """
+        if key is None:
+            return None
+        earlier = await find_turn_by_key(self._database, tenant, conversation_id, key)
+        if earlier is None:
+            return None
         if earlier.request_hash != text_hash:
             raise ConflictError("this idempotency key was used for another text in this conversation: use a new key")
         made = next(iter(await decisions_of_turn(self._database, tenant, earlier.id)), None)
@@ -489,6 +536,7 @@ class _Done:
     key: tuple[str | None, str] | None = None
     retold: Reply | None = None
     also: Change | None = None
+    flows_completed: int = 0
 
 
 class _Work:
@@ -503,6 +551,9 @@ class _Work:
         self.action = Action(kind="silent", state=state)
         self.answers: tuple[Answer, ...] = ()
         self.reply = Reply(parts=())
+        self.before = state
+        self.completed = 0
+        """Flows that came to their end."""
         self.told: list[Slot] = []
         """The slots that decisions filled, also those that are empty again."""
 
@@ -564,12 +615,13 @@ class _Work:
         self.action = action or Action(kind="ask", state=self.state, text=APOLOGY, reason="no plugin decided")
         self.state = replace(self.action.state, effects=())
         self.told += [*self.state.slots.values(), *self.action.forgotten]
+        self.completed += self.action.completed
 
     def turn(self, conversation_id: str, number: int) -> Turn:
         """Return the turn, not recorded yet."""
-        top = self.understanding.readings[0] if self.understanding.readings else None
+        top = self._wanted()
         label = self.answers[0].intent if self.answers else (top.intent if top else None)
-        confidence = next((one.confidence for one in self.understanding.readings if one.intent == label), None)
+        confidence = next((one.confidence for one in self._intents if one.intent == label), None)
         return Turn(
             id=new_id("turn"),
             conversation_id=conversation_id,
@@ -593,8 +645,7 @@ class _Work:
                 for one in self.answers
             ]
         else:
-            readings = self.understanding.readings
-            candidates = [Candidate(id=one.intent, score=one.confidence, label=one.intent) for one in readings]
+            candidates = [Candidate(id=one.intent, score=one.confidence, label=one.intent) for one in self._intents]
         about = self.action.query.text if self.action.query is not None else None
         return Decision(
             id=new_id("dec"),
@@ -610,6 +661,22 @@ class _Work:
             answer=self.answers[0].text if self.answers else None,
             model_versions=turn.model_versions,
         )
+
+    def _wanted(self) -> Reading | None:
+        """Return the likeliest intent; None for small talk, what answers a flow, and what is out of scope."""
+        action, question, in_scope = self.action, self.before.question, self.understanding.in_scope
+        if action.kind == "say":
+            return None
+        if action.kind in ("flow", "hand_off") and question is not None and question.kind in ("slot", "confirm"):
+            return None
+        is_trusted = action.query is not None and action.query.intents
+        if in_scope is not None and in_scope < _LEAST_IN_SCOPE and not is_trusted:
+            return None
+        return next(iter(self._intents), None)
+
+    @property
+    def _intents(self) -> list[Reading]:
+        return [one for one in self.understanding.readings if one.task == "intent"]
 
     def _refuse_when_busy(self) -> None:
         """Raise what the models said when too much waited: an answer made without them would be a wrong one."""
@@ -640,6 +707,10 @@ def _mode_of(turn: tables.Turn, made: Decision | None) -> Mode:
     if made is None:
         return "agent" if turn.speaker == "agent" else "queued"
     return "queued" if turn.action == "hand_off" else "bot"
+
+
+def _hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _message_id(tenant: str, conversation_id: str, idempotency_key: str | None) -> str:

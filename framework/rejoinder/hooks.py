@@ -300,7 +300,7 @@ def understand_intent(message: Message, state: ConversationState, context: Conte
 def decide_action(
     message: Message, understanding: Understanding, state: ConversationState, context: Context
 ) -> Action | None:
-    """Choose what the bot does: answer, ask back, run a flow step, hand off, stay silent. No side effects.
+    """Choose what the bot does: answer, ask back, say something, run a flow step, hand off, stay silent. No side effects.
 
     Combines: first. Order: declared; the shipped dialogue is last. Failure: isolated. Process: api. Since: 1.0.
 

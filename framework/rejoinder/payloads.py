@@ -23,7 +23,7 @@ Count = Annotated[int, Ge(0)]
 Name = Annotated[str, MinLen(1)]
 
 Role = Literal["customer", "agent", "analyst", "admin", "ingest", "system"]
-ActionKind = Literal["answer", "ask", "flow", "hand_off", "silent"]
+ActionKind = Literal["answer", "ask", "say", "flow", "hand_off", "silent"]
 Mode = Literal["bot", "queued", "agent"]
 DecisionKind = Literal["turn", "list", "alert", "reading"]
 FeedbackKind = Literal[
@@ -246,11 +246,13 @@ class ConversationState:
 
 @payload
 class Action:
-    """What the bot will do. `text` is for asking back and handing off; `query` for answering; `state` replaces the old state.
+    """What the bot will do. `text` is for asking back, saying and handing off; `query` for answering; `state` replaces the old state.
+
+    "say" settles a message that asks for no answer, such as a greeting: it does not count as a question without an answer.
 
     With `again`, the host asks `decide_action` once more when the effects have run, with their results in the state; what
     `text` says is then said before the rest. `forgotten` are slots that were filled and emptied again by this decision: what is secret
-    in them stays out of the store as well.
+    in them stays out of the store as well. `completed`: how many flows came to their end in it, those that were given up not counted.
     """
 
     kind: ActionKind
@@ -262,6 +264,7 @@ class Action:
     effects: tuple[Effect, ...] = ()
     again: bool = False
     forgotten: tuple[Slot, ...] = ()
+    completed: Count = 0
 
 
 # --- answering -----------------------------------------------------------------------------------------------------

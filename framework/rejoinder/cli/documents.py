@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ import typer
 from rejoinder.cli.graph_tenant import bar
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
 from rejoinder.cli.runtime import load_encoder, open_database, run
-from rejoinder.errors import InvalidInputError, ModelError, NotFoundError
+from rejoinder.errors import ConflictError, InvalidInputError, ModelError, NotFoundError
 from rejoinder.settings import load_settings
 
 if TYPE_CHECKING:
@@ -46,11 +46,12 @@ def add(
 ) -> None:
     """Read files and keep them, in place of older ones of their ids: a file's path below the folder, or its name.
 
-    Files that cannot be read are named with the reason, and all others are kept; exits with 1 when there were any.
+    Files that cannot be read, or whose ids are another source's, are named with the reason, and all others are kept; exits with 1 when
+    there were any. Where a path does not exist, or two files have one id, nothing is kept; where no file can be kept, nothing is pruned.
     """
     from rejoinder.documents.formats import ENDINGS
 
-    files = dict(_files(paths, frozenset(ENDINGS)))
+    files = _by_id(_files(paths, frozenset(ENDINGS)))
     if not files:
         raise InvalidInputError(f"there is no file to read: give files or folders with {', '.join(ENDINGS)}")
     done, bad, removed = run(_add(tenant, files, source, prune=prune, shown=not json))
@@ -173,13 +174,36 @@ async def _opened(tenant: str) -> AsyncIterator[Database]:
 
 
 def _files(paths: list[Path], endings: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    """Yield ids and files; of a folder those that can be read, whatever a single file is."""
+    """Yield ids and files; of a folder those that can be read, whatever a single file is.
+
+    Raises:
+        InvalidInputError: a path does not exist.
+    """
+    gone = [str(path) for path in paths if not path.exists()]
+    if gone:
+        raise InvalidInputError(f"there is no file or folder {', '.join(gone)}: nothing was changed")
     for path in paths:
         if path.is_dir():
             inside = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in endings)
             yield from ((one.relative_to(path).as_posix(), one) for one in inside)
         else:
             yield path.name, path
+
+
+def _by_id(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Return files by their ids.
+
+    Raises:
+        InvalidInputError: two files have one id.
+    """
+    files: dict[str, Path] = {}
+    for document_id, path in found:
+        there = files.setdefault(document_id, path)
+        if there.resolve() != path.resolve():
+            raise InvalidInputError(
+                f"{there} and {path} would both be the document {document_id!r}: give the folder that both are in, or rename one"
+            )
+    return files
 
 
 async def _add(
@@ -201,9 +225,9 @@ async def _add(
                 try:
                     data = path.read_bytes()
                     done.append(await ingestion.put(document_id, data, format=format_of(path.name), source=source))
-                except (InvalidInputError, OSError) as error:
+                except (ConflictError, InvalidInputError, OSError) as error:
                     bad.append((path, str(error)))
-        if prune:
+        if prune and done:
             for one in await list_document_summaries(database, tenant, source=source):
                 if one.id not in files:
                     await delete_document(database, tenant, one.id)

@@ -53,7 +53,14 @@ def show(
     first: Annotated[str | None, typer.Option("--from", help="First day, e.g. 2026-01-31.", metavar="DAY")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day, included; default: today.", metavar="DAY")] = None,
     by: Annotated[Period, typer.Option("--by", help="How days are put together; weeks begin on Mondays.")] = Period.day,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the table into this file.", metavar="FILE")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            help="Write the table into this file; intents, reasons and outcomes into files beside it.",
+            metavar="FILE",
+        ),
+    ] = None,
     pictures: Annotated[
         Path | None, typer.Option("--pictures", help="Draw PNG pictures into this folder.", metavar="FOLDER")
     ] = None,
@@ -61,15 +68,11 @@ def show(
 ) -> None:
     """Show containment, satisfaction, intents, failures, time saved and hand-offs, by day or week of the tenant's time zone."""
     from rejoinder.cli.runtime import run
-    from rejoinder.reports.csv import report_csv, report_table
+    from rejoinder.reports.csv import report_table
     from rejoinder.wire import to_json
 
     report = run(_report(tenant, _day(first, "--from"), _day(last, "--to"), by))
-    if csv is not None:
-        try:
-            csv.write_text(report_csv(report), encoding="utf-8", newline="")
-        except OSError as error:
-            raise InvalidInputError(f"--csv: {csv} cannot be written: {error.strerror or error}") from error
+    written = [] if csv is None else _write_csv(report, csv)
     drawn: list[Path] = []
     if pictures is not None:
         from rejoinder.reports.pictures import draw
@@ -83,7 +86,7 @@ def show(
     intents = [{"intent": one.intent, "messages": one.messages, "unanswered": one.unanswered} for one in report.intents]
     show_table(intents, ("intent", "messages", "unanswered"), json=False, title="Intents", empty="No intents.")
     show_record(_told(report.total, report), json=False)
-    for path in (*([csv] if csv is not None else ()), *drawn):
+    for path in (*written, *drawn):
         say(f"written: {path}")
 
 
@@ -104,6 +107,21 @@ async def _report(tenant: str, first: date | None, last: date | None, by: Period
         last = last or utc_now().astimezone(time_zone_of(settings.time_zone)).date()
         first = first or last - timedelta(days=_DAYS - 1)
         return await make_report(database, tenant, settings, first=first, last=last, by=by.value)
+
+
+def _write_csv(report: Report, path: Path) -> list[Path]:
+    """Write the periods into a file, and each other table into one beside it, named after both; return the files."""
+    from rejoinder.reports.csv import COLUMNS, report_csv
+
+    written = []
+    for table in COLUMNS:
+        target = path if table == "periods" else path.with_name(f"{path.stem}-{table}{path.suffix}")
+        try:
+            target.write_text(report_csv(report, table), encoding="utf-8", newline="")
+        except OSError as error:
+            raise InvalidInputError(f"--csv: {target} cannot be written: {error.strerror or error}") from error
+        written.append(target)
+    return written
 
 
 def _told(total: Figures, report: Report) -> dict[str, object]:

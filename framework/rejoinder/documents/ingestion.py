@@ -77,6 +77,7 @@ class Ingestion:
         Raises:
             UnreadableFileError: it cannot be read; the text says why.
             InvalidInputError: the id is empty, too long or holds control characters.
+            ConflictError: another source has a document of this id.
         """
         if not document_id.strip() or len(document_id) > _MOST_ID_CHARS or not document_id.isprintable():
             raise InvalidInputError(f"a document's id has 1 to {_MOST_ID_CHARS} characters, and no control characters")

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from rejoinder.errors import FlowError, did_you_mean
-from rejoinder.flows.language import STEP_WORDS, Case, Condition, Flow, Start
+from rejoinder.flows.language import STEP_WORDS, Case, Condition, Flow, Start, SubFlow
 from rejoinder.flows.places import Document, Places, read_yaml
 from rejoinder.slots import Slot
 
-__all__ = ["FlowBook", "load_flows", "read_flows"]
+__all__ = ["FlowBook", "choose_flows", "load_flows", "read_definitions", "read_flows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,49 @@ def read_flows(text: str, source: str) -> FlowBook:
     if problems:
         raise FlowError(problems)
     return FlowBook(flows, places)
+
+
+def read_definitions(definitions: Mapping[str, Any]) -> FlowBook:
+    """Return the flows of a tenant's setting `flows.definitions`.
+
+    Raises:
+        FlowError: they do not fit the language.
+    """
+    flows: dict[str, Flow] = {}
+    places: dict[str, Places] = {}
+    problems: list[str] = []
+    for name, value in definitions.items():
+        written = {"flow": name, **value} if isinstance(value, dict) else value
+        places[name] = Places(f"flows.definitions.{name}")
+        try:
+            flows[name] = Flow.model_validate(written)
+        except ValidationError as error:
+            problems += told(error, Document(written, places[name]))
+    if problems:
+        raise FlowError(problems)
+    return FlowBook(flows, places)
+
+
+def choose_flows(shipped: FlowBook, use: Iterable[str], own: FlowBook) -> tuple[FlowBook, list[str]]:
+    """Return the flows that a tenant has, and what is wrong with the names in its setting `flows.use`.
+
+    Args:
+        shipped: the flows of the installed domains.
+        use: names of those that the tenant has; what they call is taken with them.
+        own: its own, which win over others of the same name.
+    """
+    problems: list[str] = []
+    chosen: dict[str, Flow] = {}
+    waiting = list(use)
+    while waiting:
+        name = waiting.pop()
+        flow = shipped.flows.get(name)
+        if flow is None:
+            problems.append(f"flows.use: there is no flow {name!r}.{did_you_mean(name, shipped.flows)}")
+        elif name not in chosen:
+            chosen[name] = flow
+            waiting += [step.flow for step in flow.steps if isinstance(step, SubFlow)]
+    return FlowBook(chosen, shipped.places) | own, problems
 
 
 def told(error: ValidationError, document: Document) -> list[str]:

@@ -95,8 +95,9 @@ def summary_of(context: HandOffContext, reason: str) -> str:
     if context.intent is not None:
         sure = "" if context.confidence is None else f" ({context.confidence:.0%} sure)"
         lines.append(f"About: {context.title}{sure}")
-    if context.slots:
-        shown = [f"{humanised(name).lower()} {value}" for name, value in list(context.slots.items())[:_MOST_SLOTS]]
+    known = {name: value for name, value in context.slots.items() if value is not None and not _is_internal(name)}
+    if known:
+        shown = [f"{humanised(name).lower()} {value}" for name, value in list(known.items())[:_MOST_SLOTS]]
         lines.append(f"Known: {_short(', '.join(shown))}")
     if context.flows:
         lines.append("Under way: " + ", ".join(f"{frame.flow} at {frame.step}" for frame in context.flows))
@@ -109,6 +110,11 @@ def summary_of(context: HandOffContext, reason: str) -> str:
     if context.tried:
         lines.append(f"The bot said last: {_short(context.tried[-1])}")
     return "\n".join(lines)
+
+
+def _is_internal(slot: str) -> bool:
+    """Tell whether a plugin keeps something for itself in a slot, such as "aside/refund/email" or "order_number.earlier"."""
+    return "/" in slot or "." in slot
 
 
 def _short(text: str) -> str:

@@ -234,21 +234,30 @@ class HandOffDesk:
         *,
         suggestion: str | None = None,
         teach: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> Turn:
-        """Answer the customer; a conversation in the queue is taken first.
+        """Answer the customer; a conversation in the queue is taken first, once the text may be said.
 
         Args:
             suggestion: the decision of the suggestion that the agent sends, as it was or edited: the bot learns from that at once.
             teach: whether the bot is to answer so from now on; None: where the matter is resolved and the answer holds for others too.
+            idempotency_key: the agent's own; what is repeated with the same key gets the same turn and changes nothing.
         Raises:
             InvalidInputError, RedactionError: as `Conversations.turn`.
-            AccessError, NotFoundError, ConflictError: as `claim`; or there is no such suggestion for this customer.
+            AccessError, NotFoundError, ConflictError: as `claim`; or there is no such suggestion for this customer, or the key was used
+                for another text.
         """
-        row = await self.claim(tenant, hand_off_id, caller)
+        _refuse_others(caller)
+        row = await self.get(tenant, hand_off_id)
+        key = None if idempotency_key is None else f"{caller.id} {idempotency_key}"
+        earlier = await self._conversations.interjected(tenant, row.conversation_id, caller, text, key)
+        if earlier is not None:
+            return earlier
         if suggestion is not None:
             decision = await get_decision(self._database, tenant, suggestion)
             if decision.user_id != row.user_id:
                 raise NotFoundError(f"there is no suggestion {suggestion!r} for this customer")
+        row = await self.claim(tenant, hand_off_id, caller)
         now = self._clock()
 
         async def plan(_: LoadedConversation) -> Interjection:
@@ -259,7 +268,7 @@ class HandOffDesk:
 
             return Interjection(mode="agent", text=text, speaker="agent", author=caller.name or None, also=note)
 
-        turn = await self._conversations.interject(tenant, row.conversation_id, caller, plan)
+        turn = await self._conversations.interject(tenant, row.conversation_id, caller, plan, idempotency_key=key)
         if turn is None:
             raise ConflictError("nothing was said")
         self._tell(tenant, await self.get(tenant, hand_off_id), turn)
@@ -375,10 +384,17 @@ class HandOffDesk:
         self._tell(tenant, row, turn)
         return row
 
-    async def say_in(self, tenant: str, conversation_id: str, caller: Caller, text: str) -> Turn:
-        """Answer in a conversation, which is taken first. Raises as `take_over` and `say`."""
+    async def say_in(
+        self, tenant: str, conversation_id: str, caller: Caller, text: str, *, idempotency_key: str | None = None
+    ) -> Turn:
+        """Answer in a conversation, which is taken first, once the text may be said. Raises as `take_over` and `say`."""
+        _refuse_others(caller)
+        key = None if idempotency_key is None else f"{caller.id} {idempotency_key}"
+        earlier = await self._conversations.interjected(tenant, conversation_id, caller, text, key)
+        if earlier is not None:
+            return earlier
         row = await self.take_over(tenant, conversation_id, caller)
-        return await self.say(tenant, row.id, caller, text)
+        return await self.say(tenant, row.id, caller, text, idempotency_key=idempotency_key)
 
     async def release_in(self, tenant: str, conversation_id: str, caller: Caller) -> None:
         """Give a conversation back to the bot; one that the bot has already stays its own. Raises as `release`."""
@@ -394,7 +410,7 @@ class HandOffDesk:
         """Look after all that wait, in all tenants; return how many hand-offs were changed.
 
         A conversation whose agent says nothing goes back into the queue; one that is meant for an agent who does not take it is for
-        everybody; and where nobody is there to take it, the customer is told so. What was not learned yet is learned.
+        everybody; and where nobody is there, or nobody takes it for too long, the customer is told so. What was not learned yet is learned.
         """
         changed = 0
         for row in await open_hand_offs(self._database):
@@ -424,7 +440,9 @@ class HandOffDesk:
             await self._rewrite(row, {"for_agent": None}, event)
             return True
         is_anybody_there = any(there for _, there in await self.agents(tenant))
-        if is_anybody_there or (settings.are_people_there(now) and waited < timedelta(seconds=settings.patience_s)):
+        longest_s = settings.longest_wait_s if is_anybody_there else settings.patience_s
+        may_come = is_anybody_there or settings.are_people_there(now)
+        if may_come and waited < timedelta(seconds=longest_s):
             return False
         question = contact_question(settings)
         await self._end(tenant, row.id, _HOST, {"outcome": "nobody"}, settings.texts.nobody, question=question)

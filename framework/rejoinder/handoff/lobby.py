@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -38,6 +39,12 @@ __all__ = ["CONTACT", "Change", "Heard", "Lobby", "Opening", "contact_question",
 
 CONTACT: Final = "hand-off-contacts"
 """What the vault encrypts addresses for."""
+
+_CONTACT_VALUE: Final = "contact"
+_GO_ON_VALUE: Final = "bot"
+_APOSTROPHES: Final = str.maketrans("", "", "'’`´")
+_NO_WORDS: Final = re.compile(r"\W+")
+_POLITE: Final = re.compile(r"^(?:(?:ok|okay|please|then) )+|(?: (?:please|thanks|thank you|then))+$")
 
 Change = Callable[[Session], None]
 
@@ -84,7 +91,7 @@ class Lobby:
         if not figures.ever:  # people answer by other ways than ours, of which nothing is known
             return Opening(state=state, reply=reply, place=None, is_open=True)
         place = _place(figures, settings)
-        options = (*reply.options, Option(title=settings.texts.go_on_option, value="bot"))
+        options = (*reply.options, Option(title=settings.texts.go_on_option, value=_GO_ON_VALUE))
         told = replace(reply, parts=(*reply.parts, told_place(place, settings)), options=options)
         return Opening(state=state, reply=told, place=place, is_open=True)
 
@@ -121,7 +128,7 @@ class Lobby:
         now = self._clock()
         if row is None:
             return Heard(state=state)
-        if state.mode == "queued" and _same(message.text, settings.texts.go_on_option):
+        if state.mode == "queued" and _goes_on(message.text, settings):
             values = {"status": "closed", "outcome": "withdrawn", "closed_at": now}
             event = NewEvent(kind="ended", at=now, text="the customer waited no longer")
             return Heard(
@@ -152,9 +159,9 @@ class Lobby:
                 reply=Reply(parts=(texts.contact_taken,)),
                 also=_changed(tenant, row, {"outcome": "callback", "contact": ciphertext}, event),
             )
-        if _same(message.text, texts.contact_option):
+        if _same(message.text, texts.contact_option, _CONTACT_VALUE):
             return Heard(state=state, reply=Reply(parts=(texts.contact,)))
-        if _same(message.text, texts.go_on_option):
+        if _goes_on(message.text, settings):
             return Heard(state=replace(state, question=None), reply=Reply(parts=(texts.released,)))
         return None
 
@@ -194,14 +201,25 @@ def told_place(place: Place, settings: HelpDeskSettings) -> str:
 def contact_question(settings: HelpDeskSettings) -> Question:
     """Return the question whether a customer wants to leave an address where nobody is there."""
     options = (
-        Option(title=settings.texts.contact_option, value="contact"),
-        Option(title=settings.texts.go_on_option, value="bot"),
+        Option(title=settings.texts.contact_option, value=_CONTACT_VALUE),
+        Option(title=settings.texts.go_on_option, value=_GO_ON_VALUE),
     )
     return Question(kind="contact", options=options, text=settings.texts.nobody)
 
 
-def _same(text: str, option: str) -> bool:
-    return text.strip().rstrip(".!").casefold() == option.strip().rstrip(".!").casefold()
+def _goes_on(text: str, settings: HelpDeskSettings) -> bool:
+    """Tell whether a whole message says that the customer waits for nobody any more."""
+    texts = settings.texts
+    return _same(text, texts.go_on_option, _GO_ON_VALUE, *texts.go_on_phrases)
+
+
+def _same(text: str, *meant: str) -> bool:
+    return _bare(text) in {_bare(one) for one in meant}
+
+
+def _bare(text: str) -> str:
+    """Return the words of a text in lower case, without what only makes it polite."""
+    return _POLITE.sub("", " ".join(_NO_WORDS.sub(" ", text.casefold().translate(_APOSTROPHES)).split()))
 
 
 def _changed(tenant: str, row: HandOffRow, values: dict[str, object], event: NewEvent) -> Change:

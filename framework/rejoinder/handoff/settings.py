@@ -52,6 +52,11 @@ class HelpDeskTexts(BaseModel):
     go_on_option: Text = Field(
         default="Go on with the bot", description="Title of the option that waits for nobody any more."
     )
+    go_on_phrases: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = Field(
+        default=("never mind", "nevermind", "cancel", "forget it", "stop waiting", "i don't want to wait"),
+        max_length=100,
+        description="Messages that mean the same as this option while a customer waits.",
+    )
     contact: Text = Field(
         default="At which e-mail address or phone number can we reach you?", description="Said when that was chosen."
     )
@@ -78,6 +83,12 @@ class HelpDeskSettings(BaseModel):
         ge=1.0,
         le=604_800.0,
         description="How long a customer waits while no agent is there, before the bot goes on.",
+    )
+    longest_wait_s: float = Field(
+        default=3600.0,
+        ge=1.0,
+        le=604_800.0,
+        description="How long a customer waits while agents are there but none takes the conversation, before the bot goes on.",
     )
     agent_silence_s: float = Field(
         default=600.0,

@@ -18,7 +18,7 @@ from rejoinder.store.database import Database
 from rejoinder.store.decisions import add_decision
 from rejoinder.store.hand_offs import NewEvent, add_event, list_events, note_learned
 from rejoinder.store.tables import HandOffRow
-from rejoinder.store.turns import list_turns, load_conversation
+from rejoinder.store.turns import list_turns, load_conversation, turn_number_before
 
 if TYPE_CHECKING:
     from rejoinder.learning.feedback import FeedbackDesk
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Teacher"]
 
 _MOST_TURNS: Final = 500
+_LONGEST_TURN: Final = timedelta(minutes=1)
 _MOST_LINES: Final = 50
 
 _logger = logging.getLogger("rejoinder.handoff")
@@ -85,7 +86,8 @@ class Teacher:
         tenant = row.tenant_id
         events = await list_events(self._database, tenant, row.id)
         left_out = {one.text for one in events if one.kind in ("taught", "private")}
-        turns = await list_turns(self._database, tenant, row.conversation_id, limit=_MOST_TURNS)
+        before = await turn_number_before(self._database, tenant, row.conversation_id, row.queued_at - _LONGEST_TURN)
+        turns = await list_turns(self._database, tenant, row.conversation_id, after_number=before, limit=_MOST_TURNS)
         lines = []
         for turn in turns:
             if row.closed_at is not None and turn.started_at > row.closed_at:

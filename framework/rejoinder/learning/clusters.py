@@ -248,8 +248,7 @@ async def _store_answer(application: Application, tenant: str, label: str, answe
             "no plugin of this tenant keeps answers by intent: accept the cluster without an answer, or without a label"
         )
     plugin, field = keeps[0]
-    stored = (await application.tenants.get(tenant)).settings.get(plugin, {}).get(field, {})
-    await application.tenants.set_setting(tenant, f"{plugin}.{field}", {**stored, label: answer})
+    await application.tenants.set_setting(tenant, (plugin, field, label), answer)
     return f"{plugin}.{field}.{label}"
 
 

@@ -36,11 +36,13 @@ class Figures:
         messages: of customers.
         answered: messages to which the bot found an answer.
         unanswered: messages to which it looked for one and found none.
+        flows_completed: flows that came to their end, and were not given up or declined.
         low_confidence: answers of which it was less sure than `help_desk.low_confidence`.
         rated: thumbs and ratings of customers; what one of them says last of an answer counts.
         thumbs_down: of them.
         csat: share of thumbs up and of ratings of 4 and 5 among them, in [0, 1].
-        hours_saved: `help_desk.minutes_per_contact` for each conversation with an answer in which no person was wanted.
+        hours_saved: `help_desk.minutes_per_contact` for each conversation with an answer or a completed flow in which no person was
+            wanted.
         hand_offs: how often a person was wanted.
         taken: how many of these an agent took.
         wait_s: median time from the call for a person until an agent took it, in seconds; `first_reply_s`: until the agent's first word.
@@ -53,6 +55,7 @@ class Figures:
     messages: Count = 0
     answered: Count = 0
     unanswered: Count = 0
+    flows_completed: Count = 0
     low_confidence: Count = 0
     rated: Count = 0
     thumbs_down: Count = 0
@@ -154,7 +157,7 @@ def report_of(
 def _figures(rows: ReportRows, settings: HelpDeskSettings) -> Figures:
     said = {turn.conversation_id for turn in rows.turns}
     handed = {one.conversation_id for one in rows.hand_offs} & said
-    helped = {turn.conversation_id for turn in rows.turns if turn.answered} - handed
+    helped = {turn.conversation_id for turn in rows.turns if turn.answered or turn.flows_completed} - handed
     answered = [turn for turn in rows.turns if turn.answered]
     good = [_is_good(given) for given in rows.feedback]
     taken = [one for one in rows.hand_offs if one.first_claimed_at is not None]
@@ -165,6 +168,7 @@ def _figures(rows: ReportRows, settings: HelpDeskSettings) -> Figures:
         messages=len(rows.turns),
         answered=len(answered),
         unanswered=sum(_is_unanswered(turn) for turn in rows.turns),
+        flows_completed=sum(turn.flows_completed for turn in rows.turns),
         low_confidence=sum(
             turn.confidence is not None and turn.confidence < settings.low_confidence for turn in answered
         ),

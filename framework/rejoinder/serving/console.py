@@ -7,8 +7,8 @@ Out: {"type": "ready", "agent"}; {"type": "queue", "hand_offs"} whenever one of 
      said in a conversation of the agent's, from its last lines on; {"type": "done", "of", "id", "result", "key"?} for each frame in;
      "problem" for whatever went wrong; "pong".
 
-What is shown is read from the store, so that it does not matter which process changed it. `rejoinder.serving.json_socket` says how one
-logs in, and how it ends. While a console is open, its agent is there.
+A message that is repeated with the same key is said once. What is shown is read from the store, so that it does not matter which process
+changed it. `rejoinder.serving.json_socket` says how one logs in, and how it ends. While a console is open, its agent is there.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _LOOK_S = 2.0
 _PRESENCE_SHARE = 3
 """Signs of life in the time for which one counts."""
 _LINES = 20
+_MOST_SHOWN = 200
 
 _logger = logging.getLogger("rejoinder.serving")
 
@@ -73,6 +74,7 @@ class _Console(JsonSocket):
         self.outbox.put({"type": "ready", "agent": told_agent(agent, there=True)})
         self._door.consoles.join(entry.tenant, "", self)
         self._following = asyncio.create_task(self._follow(entry))
+        self._following.add_done_callback(self.end_with)
 
     async def end(self, entry: Entry) -> None:
         self._door.consoles.leave(entry.tenant, "", self)
@@ -86,7 +88,9 @@ class _Console(JsonSocket):
 
     async def take(self, frame: dict[str, Any], key: Any) -> None:
         kind = kind_of(frame, ("claim", "message", "suggest", "note", "transfer", "release", "close", "presence"))
-        frame.pop("key", None)
+        own = frame.pop("key", None)
+        if kind == "message" and own is not None:
+            frame["idempotency_key"] = own
         entry = await self.entry()
         if kind == "presence":
             state = AgentIn.model_validate(frame).state
@@ -112,7 +116,15 @@ class _Console(JsonSocket):
         match kind:
             case "message":
                 said = AgentMessageIn.model_validate(frame)
-                turn = await desk.say(tenant, named, caller, said.text, suggestion=said.suggestion, teach=said.teach)
+                turn = await desk.say(
+                    tenant,
+                    named,
+                    caller,
+                    said.text,
+                    suggestion=said.suggestion,
+                    teach=said.teach,
+                    idempotency_key=said.idempotency_key,
+                )
                 return to_json(turn)
             case "suggest":
                 found = await desk.suggest(tenant, named, caller)
@@ -151,12 +163,15 @@ class _Console(JsonSocket):
                 await asyncio.wait_for(self._changed.wait(), _LOOK_S)
 
     async def _show(self, entry: Entry) -> None:
-        rows = await self._desk.listed(entry.tenant, limit=200)
+        rows = await self._desk.listed(entry.tenant, limit=_MOST_SHOWN)
+        own = await self._desk.listed(entry.tenant, status="active", agent_id=entry.caller.id, limit=_MOST_SHOWN)
+        shown = {row.id for row in rows}
+        rows += [row for row in own if row.id not in shown]
         queue = await told_all(self._desk, entry.tenant, rows)
         if queue != self._queue:
             self._queue = queue
             self.outbox.put({"type": "queue", "hand_offs": queue})
-        held = {row.id: row.conversation_id for row in rows if row.agent_id == entry.caller.id}
+        held = {row.id: row.conversation_id for row in own}
         self._told = {hand_off_id: number for hand_off_id, number in self._told.items() if hand_off_id in held}
         for hand_off_id, conversation_id in held.items():
             await self._show_turns(entry, hand_off_id, conversation_id)

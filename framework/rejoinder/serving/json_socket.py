@@ -66,6 +66,7 @@ class JsonSocket(ABC):
         self._limit = door.application.settings.server.max_body_bytes
         self._frames: asyncio.Queue[Any] = asyncio.Queue(_MOST_WAITING)
         self._gone = asyncio.Event()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._token = ""
         self._named: str | None = socket.headers.get(TENANT_HEADER)
 
@@ -83,7 +84,15 @@ class JsonSocket(ABC):
 
     async def run(self) -> None:
         """Talk until one side ends."""
-        jobs = [self._read(), self._write(), self._take(), self._watch(), self._overflow(), self._closing()]
+        jobs = [
+            self._read(),
+            self._write(),
+            self._take(),
+            self._watch(),
+            self._overflow(),
+            self._closing(),
+            self._failing(),
+        ]
         tasks = [asyncio.ensure_future(job) for job in jobs]
         code, reason = 1000, ""
         try:
@@ -152,6 +161,15 @@ class JsonSocket(ABC):
     async def _closing(self) -> None:
         await self._door.closing.wait()
         raise CloseError(1012, "the server ends; connect again")
+
+    async def _failing(self) -> None:
+        await self._failed
+
+    def end_with(self, task: asyncio.Task[None]) -> None:
+        """End the socket with what ended a task that runs beside it, where that failed."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._failed.done():
+            self._failed.set_exception(error)
 
     # --- frames ----------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ wants to see clearer signs. Both give values in a form that JSON can hold: dates
 | `code` | one of the slot's forms | a form with a letter in it, or a word of the slot's title before it |
 | `number` | an integer or decimal | never found unasked |
 | `amount` | price-parser | a currency |
-| `date` | dateparser, at the person's own time | a day with month or a word such as "yesterday" |
+| `date` | dateparser, at the person's time, in their locale's order of day and month | a day with month or a word such as "yesterday" |
 | `email` | email-validator, no look-up | as read |
 | `postcode` | 3 to 10 letters and digits with a digit in it | "postcode", "zip" or "zip code" before it |
 | `card_last` | four digits | "ending (in)" or "last four (digits)" before them |
@@ -81,22 +81,23 @@ _ADDRESS_WORDS: Final = 2
 _WORD: Final = re.compile(r"\w+")
 
 
-def read(slot: Slot, text: str, now: datetime) -> Json:
+def read(slot: Slot, text: str, now: datetime, *, locale: str = "en") -> Json:
     """Return the value that an answer gives a slot, or None: it gives none.
 
     Args:
         now: the present moment where the person is, for "yesterday".
+        locale: the person's, such as "en-GB", for "05/11/2026".
 
     Example:
         >>> read(Slot(type="amount", title="amount"), "about 12,50 please", datetime(2026, 1, 1))
         12.5
     """
-    found = next(_readings(slot, text[:_LONGEST].strip(), now, asked=True), None)
+    found = next(_readings(slot, text[:_LONGEST].strip(), now, locale, asked=True), None)
     return None if found is None else found.value
 
 
-def find(slot: Slot, text: str, now: datetime) -> list[Found]:
-    """Return the values for a slot that a message says unasked, in their order.
+def find(slot: Slot, text: str, now: datetime, *, locale: str = "en") -> list[Found]:
+    """Return the values for a slot that a message says unasked, in their order; arguments as `read`.
 
     Example:
         >>> [one.value for one in find(Slot(type="order_number", title="order number"), "cancel order 1234", datetime(2026, 1, 1))]
@@ -104,7 +105,7 @@ def find(slot: Slot, text: str, now: datetime) -> list[Found]:
     """
     if slot.is_free or slot.type in ("number", "yes_no"):
         return []
-    return list(_readings(slot, text[:_LONGEST], now, asked=False))
+    return list(_readings(slot, text[:_LONGEST], now, locale, asked=False))
 
 
 def problem_with(slot: Slot, value: Json, today: date) -> str | None:
@@ -135,7 +136,7 @@ def problem_with(slot: Slot, value: Json, today: date) -> str | None:
     return None
 
 
-def _readings(slot: Slot, text: str, now: datetime, *, asked: bool) -> Iterator[Found]:
+def _readings(slot: Slot, text: str, now: datetime, locale: str, *, asked: bool) -> Iterator[Found]:
     match slot.type:
         case "text" | "address":
             yield from _free(slot, text)
@@ -145,7 +146,7 @@ def _readings(slot: Slot, text: str, now: datetime, *, asked: bool) -> Iterator[
         case "choice":
             yield from _choices(slot, text)
         case "date":
-            yield from _dates(slot, text, now)
+            yield from _dates(slot, text, now, locale)
         case "amount":
             yield from _amounts(text, asked=asked)
         case _:
@@ -251,7 +252,21 @@ def _amounts(text: str, *, asked: bool) -> Iterator[Found]:
             yield Found(round(amount, 2), *match.span())
 
 
-def _dates(slot: Slot, text: str, now: datetime) -> Iterator[Found]:
+@lru_cache(maxsize=256)
+def _date_order(locale: str) -> str:
+    """Return the order of day, month and year in dates of numbers, as CLDR has it for a locale: such as "DMY"."""
+    from dateparser.languages.loader import default_loader
+
+    language, _, region = locale.replace("_", "-").partition("-")
+    for name in (f"{language.lower()}-{region.upper()}", language.lower()):
+        try:
+            return str(default_loader.get_locale(name).info.get("date_order", "MDY"))
+        except ValueError:  # dateparser has no such region, or language
+            continue
+    return "MDY"
+
+
+def _dates(slot: Slot, text: str, now: datetime, locale: str) -> Iterator[Found]:
     """Yield the days that are said near the first sign of one: to look through a long text can take most of a second."""
     sign = _DAY_SIGN.search(text)
     if sign is None:
@@ -265,6 +280,7 @@ def _dates(slot: Slot, text: str, now: datetime) -> Iterator[Found]:
         near = pattern.sub(lambda match: " " * len(match.group()), near)
 
     settings = {
+        "DATE_ORDER": _date_order(locale),
         "RELATIVE_BASE": now.replace(tzinfo=None),
         "PREFER_DATES_FROM": {"past": "past", "future": "future"}.get(slot.when, "current_period"),
     }

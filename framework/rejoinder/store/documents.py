@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
+from rejoinder.errors import ConflictError
 from rejoinder.store.access import get_or_none, get_record, list_records, missing, reading, writing
 from rejoinder.store.columns import dump_json
 from rejoinder.store.database import Database
@@ -92,20 +93,24 @@ def put_document(
     Returns:
         Whether anything that is searched or shown is new or has changed; else nothing is written, save vectors.
     Raises:
-        ConflictError: there is no such tenant.
+        ConflictError: there is no such tenant, or another source has a document of this id.
     """
     now = at or utc_now()
     shown = [[one.start, one.end, list(one.headings), one.kind] for one in passages]
     said = dump_json([source, text, title, url, dict(data or {}), shown])
     digest = hashlib.sha256(said.encode()).hexdigest()
     document = get_or_none(session, Document, tenant_id, document_id)
+    if document is not None and document.source != source:
+        raise ConflictError(
+            f"the document {document_id!r} is one of the source {document.source!r}, not of {source!r}: remove it first, or use another id"
+        )
     changed = document is None or document.sha256 != digest
     if document is None:
         document = Document(
             tenant_id=tenant_id, id=document_id, source=source, text=text, sha256=digest, created_at=now, updated_at=now
         )
     if changed:
-        document.source, document.text, document.title, document.url = source, text, title, url
+        document.text, document.title, document.url = text, title, url
         document.data, document.sha256, document.updated_at = dict(data or {}), digest, now
         document.revision = _next_revision(session, tenant_id)
         session.add(document)

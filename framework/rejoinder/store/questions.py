@@ -58,7 +58,8 @@ class AskedQuestion:
 
 @reading
 def asked_questions(session: Session, tenant_id: str, task: str, *, since: datetime, limit: int) -> list[AskedQuestion]:
-    """Return what was asked since a moment, newest first, at most `limit`: no steps of flows, and nothing that a person answered.
+    """Return what was asked since a moment, newest first, at most `limit`: no steps of flows, no small talk, and nothing that a person
+    answered.
 
     Args:
         task: what a text is labelled for.

@@ -22,7 +22,10 @@ _AT_ONCE = 5000
 
 
 class ReportedTurn(NamedTuple):
-    """One message of a customer. `decided` is False while a person speaks for the bot; `answered`: an answer was found."""
+    """One message of a customer. `decided` is False while a person speaks for the bot; `answered`: an answer was found.
+
+    `flows_completed`: how many flows came to their end.
+    """
 
     conversation_id: str
     at: datetime
@@ -31,6 +34,7 @@ class ReportedTurn(NamedTuple):
     answered: bool
     label: str | None
     confidence: float | None
+    flows_completed: int
 
 
 class GivenFeedback(NamedTuple):
@@ -79,6 +83,7 @@ def _turns_of(session: Session, tenant_id: str, since: datetime, until: datetime
             _turns.conversation_id,
             _turns.started_at,
             _turns.action,
+            _turns.flows_completed,
             _decisions.id,
             _decisions.chosen,
             _decisions.label,
@@ -103,6 +108,7 @@ def _turns_of(session: Session, tenant_id: str, since: datetime, until: datetime
             answered=bool(row.chosen),
             label=row.label,
             confidence=row.confidence,
+            flows_completed=row.flows_completed,
         )
         for row in session.execute(statement)
     ]

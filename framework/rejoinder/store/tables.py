@@ -165,7 +165,7 @@ class SecretSlot(_Record, table=True):
 class Turn(_Owned, table=True):
     """One turn: what was said (redacted), what was answered, and the trace of how.
 
-    `speaker` says who answered; `author` is the name of an agent who did.
+    `speaker` says who answered; `author` is the name of an agent who did. `flows_completed`: how many flows came to their end in it.
     """
 
     __tablename__ = "turns"
@@ -191,6 +191,7 @@ class Turn(_Owned, table=True):
     duration_ms: float = 0.0
     speaker: str = Field(default="bot", sa_type=PlainText)
     author: str | None = Field(default=None, sa_type=PlainText)
+    flows_completed: int = 0
 
 
 class HandOffRow(_Owned, table=True):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from rejoinder.payloads import ActionKind, ConversationState, Decision, Reply, Utterance
@@ -37,6 +37,7 @@ __all__ = [
     "list_turns",
     "load_conversation",
     "record_turn",
+    "turn_number_before",
 ]
 
 _turns = table_of(Turn)
@@ -69,6 +70,7 @@ class NewTurn:
         trace: what JSON can say.
         speaker: who answered.
         author: the name of the agent who did.
+        flows_completed: how many flows came to their end in it.
     """
 
     number: int
@@ -84,6 +86,7 @@ class NewTurn:
     duration_ms: float = 0.0
     speaker: Literal["bot", "agent"] = "bot"
     author: str | None = None
+    flows_completed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,7 @@ def record_turn(
             "duration_ms": turn.duration_ms,
             "speaker": turn.speaker,
             "author": turn.author,
+            "flows_completed": turn.flows_completed,
         },
     )
     if decision is not None:
@@ -244,6 +248,13 @@ def list_turns(
     get_record(session, Conversation, "conversation", tenant_id, conversation_id)
     mine = (_c.tenant_id == tenant_id, _c.conversation_id == conversation_id, _c.number > after_number)
     return list_records(session, select(Turn).where(*mine).order_by(_c.number).limit(limit))
+
+
+@reading
+def turn_number_before(session: Session, tenant_id: str, conversation_id: str, at: datetime) -> int:
+    """Return the number of the last turn of a conversation that began before a moment; 0 where none did."""
+    mine = (_c.tenant_id == tenant_id, _c.conversation_id == conversation_id, _c.started_at < at)
+    return session.execute(select(func.max(_c.number)).where(*mine)).scalar() or 0
 
 
 def lines_of(turn: NewTurn) -> list[Utterance]:

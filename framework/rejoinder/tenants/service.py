@@ -261,11 +261,11 @@ class Tenants:
                 found.skipped[row.id] = dict(resolved.skipped)
         return found
 
-    async def set_setting(self, tenant: str, key: str, value: Any) -> TenantSettings:
+    async def set_setting(self, tenant: str, key: str | tuple[str, ...], value: Any) -> TenantSettings:
         """Store one setting with a tenant. A secret is stored encrypted.
 
         Args:
-            key: `plugin.key`, or `plugin.table.key`.
+            key: `plugin.key`, or `plugin.table.key`; as a tuple of these parts where one may hold a dot.
             value: what JSON can say.
         Raises:
             NotFoundError: there is no such tenant.
@@ -275,7 +275,9 @@ class Tenants:
         try:
             value = orjson.loads(orjson.dumps(value))
         except (TypeError, ValueError):
-            raise InvalidInputError(f"{key}: got {type(value).__name__}, expected what JSON can say") from None
+            raise InvalidInputError(
+                f"{'.'.join(path)}: got {type(value).__name__}, expected what JSON can say"
+            ) from None
         sealed = self._seal(tenant, path, value)
 
         def put(stored: dict[str, Any]) -> None:
@@ -471,14 +473,15 @@ class Tenants:
         if refused:
             raise SettingsError("\n".join(refused))
 
-    def _path(self, key: str) -> tuple[str, ...]:
-        plugin, _, rest = key.partition(".")
+    def _path(self, key: str | tuple[str, ...]) -> tuple[str, ...]:
+        path = key if isinstance(key, tuple) else tuple(key.split("."))
+        plugin = path[0]
         self.resolver.refuse_unknown_table(plugin)
         if plugin not in self.resolver.models:
             raise SettingsError(f"the plugin {plugin!r} has no settings")
-        if not rest or not all(rest.split(".")):
-            raise SettingsError(f"{key!r} names no setting; write {plugin}.<key>")
-        return (plugin, *rest.split("."))
+        if len(path) < 2 or not all(path):
+            raise SettingsError(f"{'.'.join(path)!r} names no setting; write {plugin}.<key>")
+        return path
 
     def _seal(self, tenant: str, path: tuple[str, ...], value: Any) -> Any:
         """Encrypt what is secret of a value that is to be stored under a path."""

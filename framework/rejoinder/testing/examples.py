@@ -212,6 +212,7 @@ def _compose_reply(_plugin: str, _folder: str) -> list[ExampleCall]:
         ("an answer", answer, _answers()),
         ("no answer found", answer, ()),
         ("asking back", ask, ()),
+        ("saying something", Action(kind="say", state=state, text="Hello!"), ()),
         ("handing off", Action(kind="hand_off", state=state), ()),
         ("silent", Action(kind="silent", state=state), ()),
         ("a flow step", Action(kind="flow", state=_state(), text="Which order is it?"), ()),

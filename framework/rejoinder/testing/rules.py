@@ -23,8 +23,8 @@ def _inside(arguments: Mapping[str, Any], value: Any) -> Iterable[str]:
 def _complete(arguments: Mapping[str, Any], value: Any) -> Iterable[str]:
     if value.kind == "answer" and value.query is None:
         yield "an action to answer needs a `query`"
-    if value.kind == "ask" and not value.text:
-        yield "an action to ask back needs a `text`"
+    if value.kind in ("ask", "say") and not value.text:
+        yield "an action to ask back or say something needs a `text`"
 
 
 def _same_name(arguments: Mapping[str, Any], value: Any) -> Iterable[str]:

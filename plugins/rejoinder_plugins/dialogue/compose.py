@@ -28,7 +28,7 @@ def reply_to(action: Action, answers: tuple[Answer, ...], state: ConversationSta
             return replace(reply, parts=(*reply.parts, open_question.text), options=open_question.options)
         case "hand_off":
             return Reply(parts=(_hand_off_text(action, state, settings),))
-        case "ask":
+        case "ask" | "say":
             question = action.question
             return Reply(parts=(action.text or settings.texts.empty,), options=question.options if question else ())
         case _:

@@ -20,11 +20,10 @@ from rejoinder.payloads import (
     Understanding,
 )
 
-from rejoinder_plugins.dialogue.anger import is_angry
 from rejoinder_plugins.dialogue.choices import NONE, chosen
 from rejoinder_plugins.dialogue.compose import is_of_a_flow
-from rejoinder_plugins.dialogue.hand_off import hand_off
-from rejoinder_plugins.dialogue.phrases import asks_for_person, normalised, says_yes_or_no
+from rejoinder_plugins.dialogue.hand_off import hand_off, wish_for_person
+from rejoinder_plugins.dialogue.phrases import normalised, says_yes_or_no
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
 _KEPT_ENTITIES: Final = 50
@@ -41,7 +40,9 @@ class Turn:
         self.text = message.text.strip()
         self.understanding = understanding
         self.question = state.question
-        self.state = merged(state, understanding)
+        self.known = merged(state, understanding)
+        # what a flow that waits knows is changed by the flow only
+        self.state = replace(self.known, slots=state.slots) if state.flows else self.known
         self.readings = tuple(one for one in understanding.readings if one.task == "intent")
 
     async def decide(self) -> Action:
@@ -58,9 +59,10 @@ class Turn:
             action = self._chose(pending) if pending.kind == "clarify" else self._accepted_or_declined(pending)
             if action is not None:
                 return action
-        if self._wants_person():
+        wish = wish_for_person(self.text, self.settings)
+        if self._wants_person(wish == "asks"):
             return self.hand_off(self.text, "asked for a person")
-        if self.settings.hand_off and self.settings.hand_off_on_anger and is_angry(self.text):
+        if wish == "angry":
             return self.hand_off(self.text, "is angry")
         if (failed := self._failed()) is not None:
             return self.hand_off(self.text, failed)
@@ -79,7 +81,7 @@ class Turn:
             session_id=self.context.session_id,
             intents=tuple(readings) if known or reason else (),
             entities=self.state.entities,
-            filters={name: slot.value for name, slot in self.state.slots.items() if not slot.sensitive},
+            filters={name: slot.value for name, slot in self.known.slots.items() if not slot.sensitive},
             history=self.context.history,
             limit=self.settings.max_candidates,
         )
@@ -132,12 +134,12 @@ class Turn:
 
     # --- asking ----------------------------------------------------------------------------------------------------
 
-    def _wants_person(self) -> bool:
+    def _wants_person(self, asks: bool) -> bool:
         if not self.settings.hand_off:
             return False
         top = self.readings[0] if self.readings else None
         taught = top is not None and top.source == "memory"  # somebody said what such words mean here
-        if not taught and asks_for_person(self.text, more=self.settings.hand_off_phrases):
+        if asks and not taught:
             return True
         return (
             top is not None

@@ -1,17 +1,38 @@
-"""The action that gives a conversation to a person, for all plugins that do."""
+"""Who asks for a person, and the action that gives a conversation to one, for all plugins that do."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from rejoinder.context import Context
-from rejoinder.payloads import Action, ConversationState, Effect
+from rejoinder.payloads import Action, ConversationState, Effect, Understanding
 
-__all__ = ["NOTIFY", "hand_off"]
+from rejoinder_plugins.dialogue.anger import is_angry
+from rejoinder_plugins.dialogue.phrases import asks_for_person
+from rejoinder_plugins.dialogue.settings import DialogueSettings
+
+__all__ = ["NOTIFY", "TASK", "calls_for_person", "hand_off", "wish_for_person"]
+
+TASK: Final = "hand_off"
+"""The task of the reading by which the dialogue tells the plugins before it that a message calls for a person."""
 
 NOTIFY: Final = "notify_hand_off"
 """The effect that tells people of a hand-off."""
+
+
+def wish_for_person(text: str, settings: DialogueSettings) -> Literal["asks", "angry"] | None:
+    """Tell why the words of a message call for a person; None where they don't, or the tenant does not want that."""
+    if not settings.hand_off:
+        return None
+    if asks_for_person(text, more=settings.hand_off_phrases):
+        return "asks"
+    return "angry" if settings.hand_off_on_anger and is_angry(text) else None
+
+
+def calls_for_person(understanding: Understanding) -> bool:
+    """Tell whether the dialogue has read `wish_for_person` from a message."""
+    return any(one.task == TASK for one in understanding.readings)
 
 
 def hand_off(

@@ -22,7 +22,10 @@ _YES: Final = word_set(
     "yes yeah yep yup ya aye sure please definitely absolutely certainly y \U0001f44d "
     "ok okay okey alright right fine good great perfect correct exactly k"
 )
+_PLAIN_YES: Final = word_set("yes yeah yep yup \U0001f44d")
 _NO: Final = word_set("no nope nah n never not dont \U0001f44e")
+_DENIES_NOTHING: Final = re.compile(r"\b(?:why not|(?:no|not a) (?:problems?|worries))\b")
+_GOES_AHEAD: Final = re.compile(r"\b(?:go ahead|do it)$")
 _POLITE: Final = word_set(
     "please thanks thank thx ta you very much so that would be great good nice cool ok okay fine lovely perfect do it go ahead of "
     "course i id d would like want to the a an me now then why not sounds yes yeah sure im all set need any more for with this is "
@@ -132,19 +135,36 @@ def says_yes_or_no(text: str, *, yes: Iterable[str] = (), no: Iterable[str] = ()
         return "yes"
     if said in {normalised(one) for one in no}:
         return "no"
-    if said in _YES_WHOLE:
+    if said in _YES_WHOLE:  # with "why not" in it
         return "yes"
     if said in _NO_WHOLE:
         return "no"
-    first, *rest = said.split() or [""]
-    only_polite = all(word in _POLITE for word in rest)
-    if first in _NO and only_polite and said != "not":
-        return "no"
-    if first in _YES:
-        if rest[:1] in (["no"], ["not"], ["dont"]):
-            return "no" if only_polite else None
-        return "yes" if only_polite else None
-    return None
+    words = plain_words(text)
+    if " ".join(words) in _YES_WHOLE:
+        return "yes"
+    first, *rest = words or [""]
+    denials = _NO.intersection(rest)
+    if not denials.union(_POLITE).issuperset(rest) or said == "not":
+        return None
+    if first in _NO:
+        takes_it_back = _PLAIN_YES.intersection(rest) or _GOES_AHEAD.search(" ".join(rest))
+        return None if takes_it_back and not denials else "no"
+    if first not in _YES:
+        return None
+    if not denials:
+        return "yes"
+    refused = rest[1:] if rest[0] == "do" else rest  # "please do not"
+    return "no" if refused[:1] and refused[0] in _NO else None
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of a normalised text without those that deny nothing though they look so.
+
+    Example:
+        >>> plain_words("No problem, go ahead!")
+        ['go', 'ahead']
+    """
+    return _DENIES_NOTHING.sub(" ", normalised(text)).split()
 
 
 def asks_for_person(text: str, *, more: Iterable[str] = ()) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Action, Answer, ConversationState, Message, Query, Reply, Understanding
+from rejoinder.payloads import Action, Answer, ConversationState, Message, Query, Reading, Reply, Understanding
 
 from rejoinder_plugins.dialogue.compose import ranked, reply_to
 from rejoinder_plugins.dialogue.decide import Turn
+from rejoinder_plugins.dialogue.hand_off import TASK, wish_for_person
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
 
@@ -16,6 +17,14 @@ class DialoguePlugin:
 
     rejoinder_spec = ">=1.0,<2"
     settings = DialogueSettings
+
+    @hookimpl(when=lambda settings: settings.hand_off)
+    async def understand_intent(self, message: Message, context: Context) -> Understanding | None:
+        """Say whether a message calls for a person, as a reading of the task "hand_off", so that plugins asked earlier leave it alone."""
+        wish = wish_for_person(message.text, context.settings)
+        if wish is None:
+            return None
+        return Understanding(readings=(Reading(intent=wish, confidence=1.0, task=TASK, source=context.plugin),))
 
     @hookimpl(trylast=True)
     async def decide_action(

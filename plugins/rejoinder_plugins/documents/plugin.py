@@ -75,7 +75,7 @@ class DocumentsPlugin:
         found = [one for one in found if one.probability * settings.max_score >= _LEAST_SCORE]
         extracts = [await read(text, one.passage, context) for one in found[:1]]
         extracts += [Extract(start=0, end=len(one.passage.text)) for one in found[1:]]
-        slots = {entity.name: entity.value for entity in query.entities}
+        slots = _said(query)
         first = not any(line.speaker == "bot" for line in query.history)
         return [_answer(*pair, settings, slots, first=first) for pair in zip(found, extracts, strict=True)]
 
@@ -122,6 +122,13 @@ class DocumentsPlugin:
         if reward.task != RANKING or reward.weight <= 0:
             return []
         return await examples_of(reward, feedback, decision, context)
+
+
+def _said(query: Query) -> dict[str, str]:
+    """Return what the customer named, as words by name: the slots that hold one value, before the entities."""
+    named = {entity.name: entity.value for entity in query.entities}
+    single = {name: one for name, one in query.filters.items() if isinstance(one, str | int | float)}
+    return named | {name: str(one) for name, one in single.items() if not isinstance(one, bool)}
 
 
 def _answer(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from rejoinder.errors import did_you_mean
 from rejoinder.flows import Flow, FlowBook, Slot, SubFlow, check_flows
+from rejoinder.flows.loading import choose_flows, read_definitions
 
-from rejoinder_plugins.flows.settings import FlowsSettings, book_of
+from rejoinder_plugins.flows.settings import FlowsSettings
 from rejoinder_plugins.flows.words import Phrases
 
 __all__ = ["Compiled"]
@@ -30,18 +30,7 @@ class Compiled:
     @classmethod
     def of(cls, settings: FlowsSettings, shipped: FlowBook) -> Compiled:
         """Return a tenant's flows: those of the domains that its settings name, with what these call, and its own."""
-        problems: list[str] = []
-        chosen: dict[str, Flow] = {}
-        waiting = list(settings.use)
-        while waiting:
-            name = waiting.pop()
-            flow = shipped.flows.get(name)
-            if flow is None:
-                problems.append(f"flows.use: there is no flow {name!r}.{did_you_mean(name, shipped.flows)}")
-            elif name not in chosen:
-                chosen[name] = flow
-                waiting += [step.flow for step in flow.steps if isinstance(step, SubFlow)]
-        book = FlowBook(chosen, shipped.places) | book_of(settings.definitions)
+        book, problems = choose_flows(shipped, settings.use, read_definitions(settings.definitions))
         found = check_flows(book)
         wrong = {finding.flow for finding in found}
         flows = {name: flow for name, flow in book.flows.items() if name not in wrong}

@@ -27,12 +27,11 @@ from rejoinder.payloads import (
 )
 from rejoinder.slots.formats import problem_with
 
-from rejoinder_plugins.dialogue.anger import is_angry
 from rejoinder_plugins.dialogue.choices import chosen
 from rejoinder_plugins.dialogue.compose import is_of_a_flow
 from rejoinder_plugins.dialogue.decide import merged
-from rejoinder_plugins.dialogue.hand_off import hand_off
-from rejoinder_plugins.dialogue.phrases import asks_for_person, normalised
+from rejoinder_plugins.dialogue.hand_off import calls_for_person, hand_off
+from rejoinder_plugins.dialogue.phrases import normalised, says_yes_or_no
 from rejoinder_plugins.flows.calls import plan
 from rejoinder_plugins.flows.compiled import Compiled
 from rejoinder_plugins.flows.memory import Memory
@@ -75,13 +74,16 @@ class Turn:
         self.stack = list(state.flows)
         self.said: list[str] = []
         self.asks_anew = False
+        self.completed = 0
+        self.is_declined = False
+        """Whether the flow that runs goes to its end since what it would do was not wanted."""
 
     def decide(self) -> Action | None:
         """Return the action; None where no flow has anything to do with the message."""
         step = self._waiting_step()
         if step is None:
             return self._begin()
-        if asks_for_person(self.message.text) or is_angry(self.message.text):
+        if calls_for_person(self.understanding):
             return None  # the dialogue's affair
         self.state = self._merged()
         if isinstance(step, Call):
@@ -110,7 +112,7 @@ class Turn:
 
     def _begin(self) -> Action | None:
         name = self._wanted(self.settings.start_confidence)
-        if name is None or asks_for_person(self.message.text) or is_angry(self.message.text):
+        if name is None or calls_for_person(self.understanding):
             return None
         self.state = self._merged()
         self.memory.drop_aside()
@@ -118,7 +120,7 @@ class Turn:
         return self._run()
 
     def _wanted(self, confidence: float) -> str | None:
-        """Return the flow that the message asks for, by an intent that was read or chosen, or by its words."""
+        """Return the flow that the message asks for, by an intent that was read or chosen, or else by its words."""
         question = self.state.question
         if question is not None and question.kind == "clarify":
             option = chosen(self.message.text, question.options)
@@ -127,8 +129,9 @@ class Turn:
         reading = self._reading(confidence)
         if reading is not None and reading.intent in self.compiled.intents:
             return self.compiled.intents[reading.intent]
-        taught = reading is not None and reading.source == "memory"  # somebody said what such words mean here
-        return None if taught else self.compiled.phrases.find(self.message.text)
+        named = self.compiled.phrases.find(self.message.text)
+        reading = self._reading(self.settings.start_confidence) if named is not None else None
+        return named if reading is None or self.compiled.intents.get(reading.intent) == named else None
 
     def _reading(self, confidence: float) -> Reading | None:
         """Return the likeliest intent, where it is sure enough and in scope."""
@@ -148,16 +151,11 @@ class Turn:
 
     def _answered(self, step: Any) -> Action | None:
         if isinstance(step, Confirm):
-            more = {
-                "yes": (*self.settings.yes_phrases, *step.yes_words),
-                "no": (*self.settings.no_phrases, *step.no_words),
-            }
-            said = yes_or_no(
-                self.text,
-                yes=(*more["yes"], self.settings.texts.yes_option),
-                no=(*more["no"], self.settings.texts.no_option),
-            )
-            if said == "yes":
+            yes = (*self.settings.yes_phrases, *step.yes_words, self.settings.texts.yes_option)
+            no = (*self.settings.no_phrases, *step.no_words, self.settings.texts.no_option)
+            outright = says_yes_or_no(self.text, yes=yes, no=no)
+            said = outright or yes_or_no(self.text, yes=yes, no=no)
+            if said == "yes" and (outright or not self.memory.is_told_more(self._kinds)):
                 self._move(self.top.after(step))
                 return self._run()
         if gives_up(self.text, self.settings.cancel_phrases):
@@ -168,6 +166,7 @@ class Turn:
             return corrected
         if isinstance(step, Confirm):
             if said == "no":
+                self.is_declined = step.no == END
                 self._move(step.no)
                 return self._run()
             value: Any = None
@@ -332,13 +331,13 @@ class Turn:
             if frame.step == END:
                 self.stack.pop()
                 if not self.stack:
-                    self._forget(frame)
+                    self._complete(frame)
                     return self._speak()
                 below = self._flow(self.stack[-1]).step(self.stack[-1].step)
                 if isinstance(below, SubFlow):
                     self._move(self.top.after(below))
                 else:
-                    self._forget(frame)
+                    self._complete(frame)
                     self._come_back()
                 continue
             action = self._step(flow, flow.step(frame.step))
@@ -457,6 +456,7 @@ class Turn:
             question=question,
             reason=top,
             forgotten=self.memory.forgotten,
+            completed=self.completed,
         )
 
     def _hand_off(self, text: str, reason: str) -> Action:
@@ -468,7 +468,7 @@ class Turn:
             text="\n".join((*self.said, text)),
             notifier=self.settings.hand_off_notifier,
         )
-        return replace(action, forgotten=self.memory.forgotten)
+        return replace(action, forgotten=self.memory.forgotten, completed=self.completed)
 
     def _state(self, **changes: Any) -> ConversationState:
         return replace(self.state, slots=self.memory.slots, misses=0, **changes)
@@ -480,7 +480,7 @@ class Turn:
         """The slots, from the first look at them on."""
         found: Memory | None = self.__dict__.get("_memory")
         if found is None:
-            found = Memory(self.state, self.understanding, self.text, self._now())
+            found = Memory(self.state, self.understanding, self.text, self._now(), self.context.caller.locale)
             self.__dict__["_memory"] = found
         return found
 
@@ -509,6 +509,11 @@ class Turn:
 
     def _move(self, step: str) -> None:
         self.stack[-1] = replace(self.stack[-1], step=step)
+
+    def _complete(self, frame: FlowFrame) -> None:
+        self._forget(frame)
+        self.completed += not self.is_declined
+        self.is_declined = False
 
     def _forget(self, frame: FlowFrame) -> None:
         self.memory.forget(self.compiled.slots_of(frame.flow), self.compiled.results_of(frame.flow))

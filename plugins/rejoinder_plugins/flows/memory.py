@@ -11,6 +11,8 @@ from rejoinder.flows import Slot as SlotKind
 from rejoinder.payloads import ConversationState, Json, Slot, Understanding
 from rejoinder.slots.formats import find, problem_with, read
 
+from rejoinder_plugins.flows.words import denies_next
+
 __all__ = ["Memory"]
 
 _ASIDE_START: Final = "aside/"
@@ -33,11 +35,14 @@ _CLEAREST_FIRST: Final = (
 class Memory:
     """The slots of one conversation, as the flows of one turn see and change them."""
 
-    def __init__(self, state: ConversationState, understanding: Understanding, text: str, now: datetime) -> None:
+    def __init__(
+        self, state: ConversationState, understanding: Understanding, text: str, now: datetime, locale: str
+    ) -> None:
         self.slots: dict[str, Slot] = dict(state.slots)
         self._put: list[Slot] = []
         self.text = text
         self.now = now
+        self.locale = locale
         self._read_by_others = {slot.name: slot.value for slot in understanding.slots}
         self._read_by_others |= {
             one.name: one.value for one in reversed(understanding.entities) if one.name not in self._read_by_others
@@ -78,7 +83,7 @@ class Memory:
 
     def _fits(self, name: str, kind: SlotKind) -> bool:
         value = self.slots[name].value if name in self.slots else None
-        return value is not None and read(kind, str(value), self.now) == value
+        return value is not None and read(kind, str(value), self.now, locale=self.locale) == value
 
     def put_aside(self, flow: str, kinds: Mapping[str, SlotKind], results: Iterable[str]) -> None:
         """Put the values of a flow that is interrupted where no other flow changes them; what is to be kept stays as well."""
@@ -112,9 +117,10 @@ class Memory:
             kind = kinds[name]
             if name == but or (self.has(name) and not over):
                 continue
-            for found in find(kind, self.text, self.now):
+            for found in find(kind, self.text, self.now, locale=self.locale):
                 free = all(found.end <= start or end <= found.start for start, end in taken)
-                if free and problem_with(kind, found.value, self.now.date()) is None:
+                denied = denies_next(self.text[: found.start], kind.title)
+                if free and not denied and problem_with(kind, found.value, self.now.date()) is None:
                     taken.append((found.start, found.end))
                     self.put(name, found.value, kind)
                     break
@@ -124,7 +130,7 @@ class Memory:
 
     def answer(self, name: str, kind: SlotKind) -> Json:
         """Return what the message answers to the question about a slot, or None."""
-        value = read(kind, self.text, self.now)
+        value = read(kind, self.text, self.now, locale=self.locale)
         return self._of_others(name, kind) if value is None else value
 
     def other_value(self, name: str, kind: SlotKind, *, only_clear: bool) -> Json:
@@ -134,20 +140,34 @@ class Memory:
             only_clear: take only what is said as clearly as `find` wants it.
         """
         current = self.slots[name].value
-        found = [one for one in find(kind, self.text, self.now) if one.value != current]
-        said = [one for one in found if not self.text[: one.start].lower().rstrip().endswith(("not", "n't"))]
+        found = [one for one in find(kind, self.text, self.now, locale=self.locale) if one.value != current]
+        said = [one for one in found if not denies_next(self.text[: one.start], kind.title)]
         if said:
             return said[0].value
         if only_clear or kind.is_free or kind.type == "yes_no":
             return None
         rest = self.text if not isinstance(current, str) else self.text.replace(current, " ")
-        value = read(kind, rest, self.now)
+        value = read(kind, rest, self.now, locale=self.locale)
         return value if value != current else None
+
+    def is_told_more(self, kinds: Mapping[str, SlotKind]) -> bool:
+        """Tell whether the message holds another value of a filled slot, or a number that is no filled slot's value."""
+        rest = self.text
+        for name, kind in kinds.items():
+            if not self.has(name):
+                continue
+            current = self.slots[name].value
+            for found in find(kind, self.text, self.now, locale=self.locale):
+                if found.value != current:
+                    return True
+                rest = rest.replace(self.text[found.start : found.end], " ")
+            rest = rest.replace(str(current), " ")
+        return any(sign.isdigit() for sign in rest)
 
     def _of_others(self, name: str, kind: SlotKind) -> Json:
         """Return what another plugin read for a slot of this name, where it fits the slot."""
         value = self._read_by_others.get(name)
         if value is None:
             return None
-        value = read(kind, str(value), self.now)
+        value = read(kind, str(value), self.now, locale=self.locale)
         return value if value is not None and problem_with(kind, value, self.now.date()) is None else None

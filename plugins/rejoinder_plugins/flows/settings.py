@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from rejoinder.allowed_hosts import has_host_and_port
 from rejoinder.errors import FlowError
-from rejoinder.flows import Flow
-from rejoinder.flows.loading import FlowBook, told
-from rejoinder.flows.places import Document, Places
+from rejoinder.flows import check_flows
+from rejoinder.flows.loading import read_definitions
 from rejoinder.header_token import HeaderToken
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
@@ -156,28 +155,14 @@ class FlowsSettings(BaseModel):
     @classmethod
     def _are_flows(cls, definitions: dict[str, Any]) -> dict[str, Any]:
         try:
-            book_of(definitions)
+            read_definitions(definitions)
         except FlowError as error:
             raise ValueError("; ".join(error.problems)) from error
         return definitions
 
-
-def book_of(definitions: dict[str, Any]) -> FlowBook:
-    """Return a tenant's own flows.
-
-    Raises:
-        FlowError: they do not fit the language.
-    """
-    flows: dict[str, Flow] = {}
-    places: dict[str, Places] = {}
-    problems: list[str] = []
-    for name, value in definitions.items():
-        written = {"flow": name, **value} if isinstance(value, dict) else value
-        places[name] = Places(f"flows.definitions.{name}")
-        try:
-            flows[name] = Flow.model_validate(written)
-        except ValidationError as error:
-            problems += told(error, Document(written, places[name]))
-    if problems:
-        raise FlowError(problems)
-    return FlowBook(flows, places)
+    @model_validator(mode="after")
+    def _can_run(self) -> Self:
+        """Refuse flows that cannot run, where they stand alone; what a domain's flows add is known only where domains are installed."""
+        if self.definitions and not self.use and (found := check_flows(read_definitions(self.definitions))):
+            raise ValueError("; ".join(map(str, found)))
+        return self

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from rejoinder_plugins.dialogue.phrases import normalised, says_yes_or_no, word_set
+from rejoinder_plugins.dialogue.phrases import normalised, plain_words, says_yes_or_no, word_set
 
-__all__ = ["Phrases", "gives_up", "looks_like_question", "says_other", "yes_or_no"]
+__all__ = ["Phrases", "denies_next", "gives_up", "looks_like_question", "says_other", "yes_or_no"]
 
 _GAP: Final = 2
 """Words that may stand between two words of a phrase."""
@@ -24,7 +24,8 @@ _GIVES_UP: Final = re.compile(
     r"|dont bother|let it be|no longer needed|not needed)" + _AFTER
 )
 _OTHER: Final = re.compile(
-    r"\b(?:no|nope|not|wrong|other|another|different|change|correct|correction|mistake|actually|sorry|i meant?|instead|typo|wait|oops)\b"
+    r"\b(?:no|nope|not|wrong|other|another|different|change|correction|mistake|actually|sorry|i meant?|instead|typo|wait|oops"
+    r"|correct (?:the|my|it|this|that|to)|(?:please|to) correct)\b"
 )
 _QUESTION_STARTS: Final = word_set(
     "what when where which who whom whose why how can could do does did is are was will would should may might"
@@ -33,13 +34,26 @@ _YES_STARTS: Final = word_set("yes yeah yep yup sure ok okay right correct pleas
 _NO_STARTS: Final = word_set("no nope nah")
 _UNSURE: Final = word_set(
     "but wait no not dont wrong other another different instead actually except what how why "
-    "never nevermind forget stop abort quit exit hold"
+    "never nevermind forget stop abort quit exit hold change fix edit update cant cannot wont isnt wasnt doesnt didnt"
 )
 _LONGEST_YES: Final = 8
+_DENIED: Final = re.compile(
+    r"\b(?:dont|do not|didnt|did not|wont|will not|wouldnt|would not|shouldnt|should not|not|never|without|no (?:need|wish|longer))"
+    r"(?: (?:want|wish|need|like|plan|intend|going|have|mean|meant|ask|asked|asking|try|trying|to|you|me|it|my|the|a|an|yet|really|actually"
+    r"|ever|please)){0,4}$"
+)
+"""A denial of the words that follow."""
+_DENIAL: Final = re.compile(
+    r"(?:\bnot|\b(?:it|that|this) (?:isnt|wasnt)|\b(?:dont|didnt|did not|do not) (?:want|mean|say)|\binstead of)$"
+)
+_LONGEST_DENIAL: Final = 100
+"""Characters before a value in which its denial stands."""
+_TO_A_VALUE: Final = word_set("the that this my a an for on in at to by of number")
+_ASKS_WHY_NOT: Final = re.compile(r"\bwhy (?:dont|do not|not|wont|will not)\b")
 
 
 class Phrases:
-    """Phrases that stand for something, to be found in messages: their words in their order, with at most two others between.
+    """Phrases that stand for something, to be found in messages: their words in their order, with at most two others between, not denied.
 
     Args:
         meanings: phrases, and what each stands for; of several that fit, the one of most words counts.
@@ -64,9 +78,15 @@ class Phrases:
         best: tuple[int, str] | None = None
         for place, word in enumerate(said):
             for words, meaning in self._by_first.get(word, ()):
-                if (best is None or len(words) > best[0]) and _follow(words, said, place):
+                longer = best is None or len(words) > best[0]
+                if longer and _follow(words, said, place) and not _is_denied(said[:place]):
                     best = (len(words), meaning)
         return best[1] if best is not None else None
+
+
+def _is_denied(before: Sequence[str]) -> bool:
+    """Tell whether the words before others deny these: "i do not want to" does, "why not" does not."""
+    return _DENIED.search(_ASKS_WHY_NOT.sub(" ", " ".join(before))) is not None
 
 
 def _follow(words: Sequence[str], said: Sequence[str], place: int) -> bool:
@@ -99,6 +119,20 @@ def says_other(text: str) -> bool:
     return _OTHER.search(normalised(text)) is not None
 
 
+def denies_next(before: str, title: str) -> bool:
+    """Tell whether a text denies the value that follows it, with nothing between but the title of its slot.
+
+    Example:
+        >>> [denies_next(text, "order number") for text in ("no, not order ", "it isn't the ", "no, order ", "I did not get order ")]
+        [True, True, False, False]
+    """
+    last = normalised(before[-_LONGEST_DENIAL:]).split()
+    between = _TO_A_VALUE.union(normalised(title).split())
+    while last and last[-1] in between:
+        last.pop()
+    return _DENIAL.search(" ".join(last)) is not None
+
+
 def looks_like_question(text: str) -> bool:
     """Tell whether a message is a question, by its first word or its mark."""
     said = normalised(text).split()
@@ -108,7 +142,7 @@ def looks_like_question(text: str) -> bool:
 def yes_or_no(text: str, *, yes: Iterable[str] = (), no: Iterable[str] = ()) -> Literal["yes", "no"] | None:
     """Tell whether an answer means yes or no, generously: "yes cancel it please" is a yes, "yes but not that one" neither.
 
-    What gives up ("ok, cancel that") is neither, save where `yes` or `no` hold it.
+    What gives up ("ok, cancel that") is neither, save where `yes` or `no` hold it. Whether values are said beside the yes is not looked at.
 
     Example:
         >>> [yes_or_no(text) for text in ("Yes, cancel it", "nope!", "no don't do that", "yes but which one?", "ok, stop")]
@@ -117,10 +151,10 @@ def yes_or_no(text: str, *, yes: Iterable[str] = (), no: Iterable[str] = ()) -> 
     said = says_yes_or_no(text, yes=yes, no=no)
     if said is not None:
         return said
-    words = normalised(text).split()
+    words = plain_words(text)
     if not words or len(words) > _LONGEST_YES or text.rstrip().endswith("?") or gives_up(text):
         return None
-    if words[0] in _YES_STARTS and not _UNSURE & set(words[1:]):
+    if words[0] in _YES_STARTS and not _UNSURE & set(words[1:]) and not says_other(" ".join(words)):
         return "yes"
     if words[0] in _NO_STARTS and not {"but", "other", "another"} & set(words[1:]):
         return "no"

@@ -28,11 +28,10 @@ class HandOffRulesPlugin:
         settings: HandOffRulesSettings = context.settings
         if state.mode != "bot":
             return None
-        state = merged(state, understanding)
         for rule in settings.rules:
-            if _holds(rule, message, understanding, state) and _is_its_hour(rule, settings, context):
+            if _holds(rule, message, understanding) and _is_its_hour(rule, settings, context):
                 return hand_off(
-                    state,
+                    merged(state, understanding),
                     context,
                     about=message.text,
                     reason=f"rule: {rule.name}",
@@ -42,14 +41,16 @@ class HandOffRulesPlugin:
         return None
 
 
-def _holds(rule: HandOffRule, message: Message, understanding: Understanding, state: ConversationState) -> bool:
-    if rule.intents:
-        top = next((one for one in understanding.readings if one.task == "intent"), None)
-        if top is None or top.intent not in rule.intents or top.confidence < rule.min_confidence:
-            return False
+def _holds(rule: HandOffRule, message: Message, understanding: Understanding) -> bool:
+    sure = {
+        one.intent for one in understanding.readings if one.task == "intent" and one.confidence >= rule.min_confidence
+    }
+    if rule.intents and sure.isdisjoint(rule.intents):
+        return False
     if rule.words and not any(_has(message.text, word) for word in rule.words):
         return False
-    return not rule.slots or any(name in state.slots for name in rule.slots)
+    said = {slot.name for slot in understanding.slots if slot.value is not None}
+    return not rule.slots or not said.isdisjoint(rule.slots)
 
 
 def _has(text: str, phrase: str) -> bool:

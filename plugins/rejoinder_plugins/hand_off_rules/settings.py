@@ -16,12 +16,14 @@ class HandOffRule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Phrase = Field(description="Told to the agent as the reason.")
-    intents: tuple[Phrase, ...] = Field(default=(), max_length=200, description="The message is read as one of these.")
-    min_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="It is read so at least this surely.")
+    intents: tuple[Phrase, ...] = Field(default=(), max_length=200, description="The message may be one of these.")
+    min_confidence: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="It is read so at least this surely, whatever else it may be."
+    )
     words: tuple[Phrase, ...] = Field(
         default=(), max_length=500, description="The message has one of these words or phrases."
     )
-    slots: tuple[Phrase, ...] = Field(default=(), max_length=50, description="One of these slots is filled.")
+    slots: tuple[Phrase, ...] = Field(default=(), max_length=50, description="The message fills one of these slots.")
     hours: tuple[Phrase, ...] = Field(
         default=(), max_length=50, description="It is one of these hours, e.g. `mon-fri 09:00-17:00`; empty: always."
     )

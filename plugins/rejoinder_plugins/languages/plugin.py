@@ -10,6 +10,7 @@ from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Action, ConversationState, Message, Understanding
 
+from rejoinder_plugins.dialogue.hand_off import calls_for_person
 from rejoinder_plugins.languages.detection import is_installed, load, shares
 from rejoinder_plugins.languages.settings import LanguagesSettings
 
@@ -55,16 +56,16 @@ class LanguagesPlugin:
     async def decide_action(
         self, message: Message, understanding: Understanding, state: ConversationState, context: Context
     ) -> Action | None:
-        """Say which languages are served; None where the message is in one, a question is open, or somebody taught what it means."""
+        """Say which languages are served; None where the message is in one, calls for a person, is taught, or answers a question."""
         settings: LanguagesSettings = context.settings
         language = understanding.language
         if language is None or language in settings.served or state.mode != "bot" or state.question or state.flows:
             return None
-        if any(one.source == "memory" for one in understanding.readings):
+        if any(one.source == "memory" for one in understanding.readings) or calls_for_person(understanding):
             return None
         text = settings.sorry.get(language, settings.otherwise)
         return Action(
-            kind="ask",
+            kind="say",
             state=state,
             text=text.replace("{languages}", ", ".join(settings.served.values())),
             reason=f"language {language}",

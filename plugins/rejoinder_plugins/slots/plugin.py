@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rejoinder.context import Context
-from rejoinder.errors import ModelNotReadyError
+from rejoinder.errors import EncoderBusyError, ModelError, ModelIntegrityError
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import ConversationState, Message, Task, Understanding
 
@@ -55,16 +55,19 @@ class SlotsPlugin:
             return None
         now = _local(context)
         mentions = await self._mentions(message.text, context)
-        said = said_values(settings.slots, message.raw_text, mentions, now)
+        said = said_values(settings.slots, message.raw_text, mentions, now, context.caller.locale)
         slots = updated(settings.slots, message.raw_text, said, state, keep=settings.earlier)
         return Understanding(slots=tuple(slots)) if slots else None
 
     async def _mentions(self, text: str, context: Context) -> list[Mention]:
-        """Return what the learned model finds; nothing while it has learned nothing."""
+        """Return what the learned model finds; nothing while it has learned nothing, or the encoder has no states of tokens for it."""
         settings: SlotsSettings = context.settings
         try:
             prediction = await context.models.predict(TASK, text)
-        except ModelNotReadyError:
+        except (EncoderBusyError, ModelIntegrityError):
+            raise
+        except ModelError as error:
+            context.logger.debug("slots are read by their formats alone: %s", error)
             return []
         if prediction is None:
             return []

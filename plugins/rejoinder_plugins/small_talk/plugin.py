@@ -76,9 +76,9 @@ class SmallTalkPlugin:
         if reading is None or state.mode != "bot" or state.question is not None or state.flows:
             return None
         text: str | None = getattr(settings, reading.intent)
-        if text is None or _is_of_the_domain(understanding, settings.domain_confidence):
+        if not text or _is_of_the_domain(understanding, settings.domain_confidence):
             return None
-        return Action(kind="ask", state=state, text=text, reason=f"small talk: {reading.intent}")
+        return Action(kind="say", state=state, text=text, reason=f"small talk: {reading.intent}")
 
     @hookimpl()
     async def stop(self) -> None:

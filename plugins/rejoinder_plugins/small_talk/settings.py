@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 
 
 class SmallTalkSettings(BaseModel):
-    """What the bot says to small talk; an empty text leaves that kind to the other plugins."""
+    """What the bot says to small talk; an empty text (or none) leaves that kind to the other plugins."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

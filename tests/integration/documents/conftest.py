@@ -18,6 +18,7 @@ from rejoinder.application import Application
 from rejoinder.serving.app import create_app
 from rejoinder_plugins.dialogue import DialoguePlugin
 from rejoinder_plugins.documents import DocumentsPlugin
+from rejoinder_plugins.slots import SlotsPlugin
 
 from tests.support.application import opened
 
@@ -75,7 +76,7 @@ async def desks(tmp_path: Path) -> AsyncIterator[dict[str, Desk]]:
             await stack.enter_async_context(
                 opened(
                     tmp_path,
-                    {"documents": DocumentsPlugin(), "dialogue": DialoguePlugin()},
+                    {"documents": DocumentsPlugin(), "dialogue": DialoguePlugin(), "slots": SlotsPlugin()},
                     tenants=("acme", "other"),
                     server={"user_requests_per_minute": 0},
                 )

@@ -118,6 +118,17 @@ async def test_bad_files_say_why_and_change_nothing(desks: dict[str, Desk]):
     assert (one["id"], one["passages"], one["revision"]) == ("a.md", 2, 1)
 
 
+async def test_a_document_of_another_source_is_a_conflict(desks: dict[str, Desk]):
+    acme = desks["acme"]
+    await acme.put("a.md", REFUNDS, source="handbook")
+    headers = {"authorization": f"Bearer {acme.admin}", "content-type": "text/plain"}
+    response = await acme.servers[0].put("/v1/documents/a.md", content="Never.", headers=headers)
+    assert response.status_code == 409, response.text
+    assert "source 'handbook'" in response.json()["detail"]
+    assert (await acme.put("a.md", REFUNDS, source="handbook"))["changed"] is False
+    await desks["other"].put("a.md", "Ours.")
+
+
 async def test_the_same_again_writes_and_encodes_nothing(desks: dict[str, Desk]):
     acme = desks["acme"]
     await acme.put("a.md", REFUNDS)
@@ -138,6 +149,17 @@ async def test_past_replies_answer_with_their_slots_filled(desks: dict[str, Desk
         "Thank you for your inquiry.\n\nAt Acme, open (account page) and choose Address.\n\n"
         "Please let us know if you have any further questions."
     ]
+
+
+async def test_slots_that_the_customer_fills_stand_in_the_reply(desks: dict[str, Desk]):
+    acme = desks["acme"]
+    await acme.application.tenants.set_setting("acme", "slots.enabled", True)
+    csv = 'question,answer\nHow do I return my order?,"Order {{Order Number}} goes back by post, {{Invoice Number}}."\n'
+    await acme.put("replies.csv", csv, "text/csv")
+    said = (await acme.ask("how do I return my order 12345"))["reply"]["parts"]
+    assert said == ["Order 12345 goes back by post, (invoice number)."]
+    corrected = (await acme.ask("how do I return my order, not order 12345 but order 67890"))["reply"]["parts"]
+    assert corrected == ["Order 67890 goes back by post, (invoice number)."]
 
 
 async def test_feedback_teaches_the_ranker(desks: dict[str, Desk]):

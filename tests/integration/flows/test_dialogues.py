@@ -161,3 +161,22 @@ def test_flows_are_listed_checked_and_drawn(tmp_path: Path, run: Run) -> None:
     run("flows", "show", "refund", "--out", "refund.svg")
     assert "which_order" in (tmp_path / "refund.svg").read_text(encoding="utf-8")
     assert "Did you mean 'refund'?" in run("flows", "show", "refnd", code=1).stderr
+
+
+def test_the_flows_of_a_tenant_are_checked(run: Run) -> None:
+    own = {"title": "g", "start": {"phrases": ["do g"]}, "steps": [{"flow": "refund"}, {"end": "Done."}]}
+    run("tenant", "create", "shop")
+    run("tenant", "set", "shop", "flows.use", '["refund", "cancl_order"]')
+    run("tenant", "set", "shop", "flows.definitions", json.dumps({"g": own}))
+    told = run("flows", "check", "--tenant", "shop", code=1).stdout
+    assert "flows.use: there is no flow 'cancl_order'. Did you mean 'cancel_order'?" in told
+    assert "1 problems" in told
+    run("tenant", "set", "shop", "flows.use", '["refund"]')
+    assert "0 problems" in run("flows", "check", "--tenant", "shop").stdout
+    assert "not both" in run("flows", "check", "--tenant", "shop", "bad.yml", code=1).stderr
+    other = {**own, "steps": [{"end": "Done."}, {"id": "dead", "end": "Never."}]}
+    run("tenant", "create", "other")
+    refused = run("tenant", "set", "other", "flows.definitions", json.dumps({"g": other}), code=1).stderr
+    assert "flows.definitions.g" in refused
+    assert "nothing leads to the step 'dead'" in refused
+    assert "0 flows, 0 problems" in run("flows", "check", "--tenant", "other").stdout

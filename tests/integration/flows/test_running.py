@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rejoinder.application import Application
 from rejoinder.conversation import Turn
+from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Answer, Domain, Query, Reading, Slot, Understanding
+from rejoinder.payloads import Answer, Caller, Domain, Query, Reading, Slot, Understanding
+from rejoinder.reports.figures import report_of
 from rejoinder.store.decisions import get_decision
+from rejoinder.store.reports import report_rows
 from rejoinder.testing import FixedClock
 from rejoinder.testing.dialogues.pretended_api import ApiServer, api_server
 from rejoinder.testing.dialogues.script import ApiAnswer, ApiRoute
@@ -23,6 +28,7 @@ from rejoinder_plugins.redaction import RedactionPlugin
 
 from tests.support.application import ADMIN, ANA, file_bytes, opened
 
+NOW = FixedClock()()
 SEND = {
     "title": "sending something",
     "start": {"intents": ["send"], "phrases": ["send it"]},
@@ -49,6 +55,14 @@ ASK = {
     "start": {"phrases": ["number please"]},
     "slots": {"order": {"type": "order_number", "title": "order number", "keep": True}},
     "steps": [{"ask": "order", "text": "Which number?"}, {"end": "It is {order}."}],
+}
+
+
+DAY = {
+    "title": "booking a day",
+    "start": {"phrases": ["book a day"]},
+    "slots": {"day": {"type": "date", "title": "day"}},
+    "steps": [{"ask": "day", "text": "Which day?"}, {"end": "It is {day}."}],
 }
 
 
@@ -233,6 +247,18 @@ async def test_a_flow_that_is_gone_is_left(app: Application, begin: Begin) -> No
     assert await talk.hears("number please") == "Which number?"
 
 
+async def test_a_day_is_read_in_the_order_of_the_customers_locale(app: Application) -> None:
+    await app.tenants.set_setting("acme", "flows.definitions", {"day": DAY})
+    said = {}
+    for locale in ("en-US", "en-GB"):
+        caller = Caller(id="ana", locale=locale)
+        conversation = await app.conversations.create("acme", caller)
+        for text in ("book a day please", "05/11/2026"):
+            turn = await app.conversations.turn("acme", conversation, caller, text)
+        said[locale] = turn.reply.parts
+    assert ["11 May 2026" in said["en-US"][0], "5 November 2026" in said["en-GB"][0]] == [True, True], said
+
+
 async def test_a_tenant_has_its_own_flows_only(app: Application, begin: Begin, api: ApiServer) -> None:
     log = api.new_log()
     theirs = await begin("other")
@@ -290,3 +316,14 @@ async def test_a_turn_without_a_flow_costs_little(begin: Begin) -> None:
             assert await plugin.decide_action(message, reading, ConversationState(), context) is None
         best = min(best, (time.perf_counter() - began) / 100)
     assert best < 100e-6, f"{best * 1e6:.0f} microseconds"
+
+
+async def test_reports_count_flows_that_came_to_their_end_and_what_was_wanted(app: Application, begin: Begin) -> None:
+    talk = await begin()
+    for text in ("number please", "12345", "send it to ana@example.com", "hello", "no", "send it", "never mind"):
+        await talk.say(text)
+    rows = await report_rows(app.database, "acme", since=NOW - timedelta(days=1), until=NOW + timedelta(days=1))
+    assert sorted(turn.flows_completed for turn in rows.turns) == [0, 0, 0, 0, 0, 0, 1]
+    assert Counter(turn.label for turn in rows.turns) == {None: 5, "send": 2}
+    made = report_of(rows, "acme", HelpDeskSettings(minutes_per_contact=6.0), first=NOW.date(), last=NOW.date())
+    assert (made.total.flows_completed, made.total.hours_saved) == (1, 0.1)

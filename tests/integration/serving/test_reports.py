@@ -29,6 +29,8 @@ def test_a_report_over_http(reported: Acme) -> None:
     written = reported.client.get("/v1/reports", headers=accept)
     assert written.headers["content-type"].startswith("text/csv")
     assert written.text.splitlines()[0].startswith("period,conversations,handed_off,containment")
+    reasons = reported.client.get("/v1/reports?table=reasons", headers=bearer(reported.keys["analyst"]))
+    assert reasons.text.splitlines() == ["reason,hand_offs", "asked for a person,1"]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,7 @@ def test_a_report_over_http(reported: Acme) -> None:
         ("", "ana", 403),
         ("", "agent", 403),
         ("?from=2026-02-30", "admin", 422),
+        ("?table=customers", "admin", 422),
         ("?from=2030-01-01&to=2029-01-01", "admin", 422),
     ],
 )
@@ -51,6 +54,13 @@ def test_a_report_in_the_terminal(reported: Acme, tmp_path: Path) -> None:
     assert "1 of 2 conversations" in ended.stdout
     assert "asked for a person (1)" in ended.stdout
     assert (tmp_path / "week.csv").read_text().splitlines()[-1].startswith("total,2,1,0.5,2,")
+    assert (tmp_path / "week-reasons.csv").read_text().splitlines()[-1] == "asked for a person,1"
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == [
+        "week-intents.csv",
+        "week-outcomes.csv",
+        "week-reasons.csv",
+        "week.csv",
+    ]
     assert sorted(path.name for path in (tmp_path / "week").iterdir()) == [
         "failures.png",
         "hand-offs.png",

@@ -15,7 +15,7 @@ from rejoinder.store.tables import metadata
 from rejoinder.store.tenants import list_tenants
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0009"
+NEWEST = "0010"
 
 
 def differences(connection: Connection) -> list[object]:
@@ -68,8 +68,8 @@ async def test_a_store_of_a_newer_version_is_refused_and_left_alone(empty_place)
 
 
 async def test_an_unknown_revision_to_go_back_to_is_refused(database: Database):
-    with pytest.raises(StoreError, match=r"no schema revision '001'.*Did you mean '0001'"):
-        await database.downgrade("001")
+    with pytest.raises(StoreError, match=r"no schema revision '003'.*Did you mean '0003'"):
+        await database.downgrade("003")
 
 
 async def test_a_store_without_tables_says_what_to_do(empty_place):

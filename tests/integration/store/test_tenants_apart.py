@@ -391,6 +391,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "turns.record_turn": lambda db, t, a: turns.record_turn(
         db, t, conversation_id=a.conversation, expected_version=1, state=ConversationState(), turn=turn(2)
     ),
+    "turns.turn_number_before": lambda db, t, a: turns.turn_number_before(db, t, a.conversation, later(9e9)),
     "users.consents_of": lambda db, t, _: users.consents_of(db, t, ["ann"]),
     "users.delete_user": lambda db, t, _: users.delete_user(db, t, "ann"),
     "users.ensure_user": lambda db, t, _: users.ensure_user(db, t, "ann"),

@@ -45,13 +45,43 @@ def test_a_folder_is_read_and_kept_up_to_date(data: Data, files: Path):
 
 def test_bad_files_are_named_and_the_rest_is_kept(run: Run, data: Data, files: Path):
     (files / "torn.pdf").write_bytes(b"%PDF-1.7")
-    result = run(
-        "documents", "add", str(files), str(files / "logo.png"), str(files / "gone.md"), "--tenant", "acme", code=1
-    )
+    result = run("documents", "add", str(files), str(files / "logo.png"), "--tenant", "acme", code=1)
     assert "2 documents read" in result.stdout
-    for name in ("torn.pdf: ", "logo.png: ", "gone.md: "):
+    for name in ("torn.pdf: ", "logo.png: "):
         assert name in result.stderr
     assert len(data("documents", "list", "--tenant", "acme")) == 2
+
+
+def test_nothing_is_pruned_for_a_path_that_is_not_there_or_files_that_cannot_be_read(run: Run, data: Data, files: Path):
+    run("documents", "add", str(files), "--tenant", "acme")
+    (files / "new.md").write_text("New.", encoding="utf-8")
+    mistyped = run("documents", "add", str(files), str(files.parent / "handbok"), "--tenant", "acme", "--prune", code=1)
+    assert "no file or folder" in mistyped.stderr
+    assert "handbok" in mistyped.stderr
+    run("documents", "add", str(files / "logo.png"), "--tenant", "acme", "--prune", code=1)
+    assert [one["id"] for one in data("documents", "list", "--tenant", "acme")] == ["faq/cards.html", "refunds.md"]
+
+
+def test_two_files_of_one_id_are_refused(run: Run, data: Data, files: Path):
+    for name in ("faq", "policies"):
+        (files / name).mkdir(exist_ok=True)
+        (files / name / "index.md").write_text(f"The {name}.", encoding="utf-8")
+    result = run("documents", "add", str(files / "faq"), str(files / "policies"), "--tenant", "acme", code=1)
+    assert "would both be the document 'index.md'" in result.stderr
+    assert data("documents", "list", "--tenant", "acme") == []
+    added = data("documents", "add", str(files), str(files), "--tenant", "acme")
+    assert "faq/index.md" in [one["id"] for one in added["added"]]
+
+
+def test_a_document_of_another_source_is_left_to_it(run: Run, data: Data, files: Path):
+    refunds = files / "refunds.md"
+    data("documents", "add", str(refunds), "--tenant", "acme", "--source", "handbook")
+    refunds.write_text("Never.", encoding="utf-8")
+    result = run("documents", "add", str(files), "--tenant", "acme", code=1)
+    assert "refunds.md' is one of the source 'handbook', not of 'files'" in " ".join(result.stderr.split())
+    listed = data("documents", "list", "--tenant", "acme")
+    assert [(one["id"], one["source"]) for one in listed] == [("faq/cards.html", "files"), ("refunds.md", "handbook")]
+    assert data("documents", "show", "refunds.md", "--tenant", "acme")["passages"][0]["text"] == "Within five days."
 
 
 def test_show_and_remove(run: Run, data: Data, files: Path):

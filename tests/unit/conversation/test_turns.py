@@ -623,6 +623,25 @@ async def test_where_nothing_was_found_the_candidates_are_the_readings(bot_of: M
     assert (decision.chosen, decision.label, decision.confidence, decision.answer) == ((), "a", 0.6, None)
 
 
+@pytest.mark.parametrize(("kind", "in_scope", "label"), [("ask", None, "a"), ("say", None, None), ("ask", 0.2, None)])
+async def test_small_talk_and_what_is_out_of_scope_count_as_no_intent(
+    bot_of: MakeBot, kind: Any, in_scope: float | None, label: str | None
+) -> None:
+    class Talks:
+        @hookimpl()
+        async def understand_intent(self) -> Understanding:
+            greeting = Reading(intent="greeting", confidence=1.0, task="small_talk")
+            return Understanding(readings=(greeting, Reading(intent="a", confidence=0.6)), in_scope=in_scope)
+
+        @hookimpl(tryfirst=True)
+        async def decide_action(self, state: ConversationState) -> Action:
+            return Action(kind=kind, state=state, text="Hello!")
+
+    bot = await bot_of(echo=False, talks=Talks())
+    decision = await bot.decision(await bot.say("hello"))
+    assert (decision.label, [one.id for one in decision.candidates]) == (label, ["a"])
+
+
 async def test_an_answer_of_no_intent_is_not_told_as_the_likeliest_reading(bot_of: MakeBot) -> None:
     class Reads:
         @hookimpl()

@@ -147,6 +147,53 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch):
         read_content(file.getvalue(), "docx")
 
 
+def docx_of_table(*rows: str) -> bytes:
+    """Return a DOCX file with a table of these rows, each the XML of its cells' properties and texts."""
+    from docx import Document
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    document = Document()
+    document.add_table(1, 1)
+    table = document.tables[0]._tbl
+    table.remove(table.tr_lst[0])
+    for row in rows:
+        table.append(parse_xml(f"<w:tr {nsdecls('w')}>{row}</w:tr>"))
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+def docx_cell(text: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:tc>"
+
+
+def test_a_cell_of_a_docx_that_says_it_spans_a_thousand_columns_is_refused_at_once():
+    wide = docx_of_table(docx_cell("wide", '<w:gridSpan w:val="1000000"/>'), docx_cell("next"))
+    with pytest.raises(UnreadableFileError, match="more than 100 columns"):
+        read_content(wide, "docx")
+
+
+def test_merged_cells_of_a_docx_say_their_text_once_below_their_columns():
+    data = docx_of_table(
+        docx_cell("Plan") + docx_cell("Price", '<w:gridSpan w:val="2"/>'),
+        docx_cell("Gold", '<w:vMerge w:val="restart"/>') + docx_cell("5") + docx_cell("6"),
+        docx_cell("", "<w:vMerge/>") + docx_cell("7", '<w:gridSpan w:val="2"/>'),
+    )
+    assert blocks(data, "docx") == [("row", "Plan: Gold; Price: 5; Price: 6"), ("row", "Plan: Gold; Price: 7")]
+
+
+def test_a_long_name_of_a_column_does_not_become_a_huge_text():
+    long, rows = "n" * 100_000, 20_000
+    assert len(blocks(f"{long},b\n1,2\n".encode(), "csv")[0][1]) < 400
+    csv = f"{long},b\n" + "1,\n" * rows
+    html = f"<table><tr><th>{long}</th></tr>" + "<tr><td>1</td></tr>" * rows + "</table>"
+    markdown = f"| {long} |\n|---|\n" + "| 1 |\n" * rows
+    for text, kind in ((csv, "csv"), (html, "html"), (markdown, "markdown")):
+        with pytest.raises(UnreadableFileError, match="characters: split it"):
+            read_content(text.encode(), kind)
+
+
 @pytest.mark.parametrize(
     ("data", "kind", "reason"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from rejoinder import hookimpl
 from rejoinder.context import Context
 from rejoinder.conversation import Turn
 from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError
+from rejoinder.handoff.context import HandOffContext, summary_of
 from rejoinder.handoff.desk import DeskEvent
 from rejoinder.payloads import (
     Action,
@@ -161,6 +163,32 @@ async def test_an_agent_takes_it_answers_and_gives_it_back(desk: Bot) -> None:
     assert [(one.kind, one.agent_name) for one in events] == [("queued", ""), ("claimed", "Eva"), ("ended", "Eva")]
 
 
+async def test_what_an_agent_repeats_with_a_key_is_said_once(desk: Bot) -> None:
+    row = await queued(desk)
+    say = functools.partial(desk_of(desk).say, "acme", row.id, EVA)
+    first = await say("It is on its way.", idempotency_key="k1")
+    before = len(await desk.turns())
+    again, at_once = await asyncio.gather(*(say("It is on its way.", idempotency_key="k1") for _ in range(2)))
+    assert (again, at_once) == (first, first)
+    assert len(await desk.turns()) == before
+    with pytest.raises(ConflictError, match="used for another text"):
+        await say("It is lost.", idempotency_key="k1")
+    one, other = await asyncio.gather(*(say("Anything else?", idempotency_key="k2") for _ in range(2)))
+    assert one == other
+    assert len(await desk.turns()) == before + 1
+    await desk_of(desk).close("acme", row.id, EVA)
+    assert await say("It is on its way.", idempotency_key="k1") == first
+    assert (await desk.say("hello", key="k1")).speaker == "bot"  # a customer's keys are their own
+
+
+async def test_a_text_that_cannot_be_said_takes_nothing(desk: Bot) -> None:
+    row = await queued(desk)
+    for said in (desk_of(desk).say("acme", row.id, EVA, " "), desk_of(desk).say_in("acme", desk.id, EVA, "")):
+        with pytest.raises(InvalidInputError, match="empty"):
+            await said
+    assert (await desk_of(desk).get("acme", row.id)).status == "queued"
+
+
 async def test_of_two_agents_who_take_it_at_once_one_does(on_each_store: Bot) -> None:
     row = await queued(on_each_store)
     outcomes = await asyncio.gather(
@@ -300,6 +328,43 @@ async def test_who_would_not_wait_goes_on_with_the_bot(desk: Bot) -> None:
     assert (await desk.say("hello")).mode == "bot"
     (row,) = await desk_of(desk).listed("acme", status="closed")
     assert row.outcome == "withdrawn"
+
+
+@pytest.mark.parametrize("text", ["bot", "Never mind, thanks!", "ok cancel please", "I don’t want to wait"])
+async def test_who_waits_may_say_in_other_words_that_they_go_on(desk: Bot, text: str) -> None:
+    await queued(desk)
+    assert (await desk.say("can you cancel my order?")).mode == "queued"
+    assert (await desk.say(text)).mode == "bot"
+
+
+async def test_where_agents_are_there_but_none_takes_it_the_customer_waits_no_longer_than_is_set(
+    desk: Bot, clock: FixedClock
+) -> None:
+    row = await queued(desk)
+    clock.advance(3599)
+    await desk_of(desk).see("acme", EVA)
+    assert await desk_of(desk).sweep() == 0
+    clock.advance(2)
+    assert await desk_of(desk).sweep() == 1
+    assert (await desk_of(desk).get("acme", row.id)).outcome == "nobody"
+    assert (await desk.state()).mode == "bot"
+
+
+async def test_an_order_number_is_no_address(desk: Bot, clock: FixedClock) -> None:
+    row = await queued(desk)
+    clock.advance(601)
+    await desk_of(desk).sweep()
+    assert (await desk.say("ok, then cancel order 12345678")).reply.parts == ("Ask me another.",)
+    assert (await desk_of(desk).get("acme", row.id)).contact is None
+
+
+def test_an_agent_is_not_shown_what_plugins_keep_for_themselves() -> None:
+    slots = {"order_number": None, "order_number.earlier": ["123"], "aside/refund/email": "a@b.example", "amount": 9}
+    assert summary_of(HandOffContext(question="hi", slots=slots), "").splitlines() == [
+        "Customer: hi",
+        "Why: no reason was given",
+        "Known: amount 9",
+    ]
 
 
 async def test_an_agent_who_says_nothing_loses_the_conversation(on_each_store: Bot, clock: FixedClock) -> None:
@@ -454,6 +519,20 @@ async def test_what_an_agent_answered_is_learned_when_the_matter_is_resolved(des
     assert closed.outcome == "resolved"
     assert await asks(desk, "how long does a refund take?") == (ANSWER,)
     assert await desk_of(desk).sweep() == 0
+
+
+async def test_what_is_said_late_in_a_long_conversation_is_learned(
+    desk: Bot, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rejoinder.handoff.teaching._MOST_TURNS", 4)
+    for _ in range(5):
+        await desk.say("hello there")
+        clock.advance(60)
+    row = await queued(desk)
+    await desk.say("how long does a refund take?")
+    await desk_of(desk).say("acme", row.id, EVA, ANSWER)
+    await desk_of(desk).close("acme", row.id, EVA)
+    assert await asks(desk, "how long does a refund take?") == (ANSWER,)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,16 @@ def test_the_wait_is_estimated(position: int, agents: int, busy: int, expected: 
         ("on 12.5.", None),
         ("at 12345", None),
         ("no thanks", None),
+        ("ok, then cancel order 12345678", None),
+        ("order number is 0012345678", None),
+        ("call me about order #0012345678", None),
+        ("number 12345678", None),
+        ("my number is 212 555 0199", "212 555 0199"),
+        ("212 555 0199 please", "212 555 0199"),
+        ("I paid 12345678 for it", None),
+        ("it was delivered on 2026-11-29", None),
+        ("29/11/2026", None),
+        ("the order 12345678 is late, ring 021 555 0199", "021 555 0199"),
     ],
 )
 def test_an_address_in_a_message_is_found(text: str, found: str | None) -> None:

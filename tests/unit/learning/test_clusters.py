@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotF
 from rejoinder.hooks import hookimpl
 from rejoinder.learning.clusters import accept_cluster, find_clusters, proposals, reject_cluster
 from rejoinder.learning.clusters_grouping import groups_of, label_of, names_of
+from rejoinder.learning.review import pick_questions
 from rejoinder.learning.schedules import CLUSTERS, keep_schedules
 from rejoinder.payloads import (
     Action,
@@ -64,6 +66,8 @@ class ShopDomain:
 
     @hookimpl()
     async def decide_action(self, message: Message, understanding: Understanding, state: ConversationState) -> Action:
+        if message.text.startswith("Guten Tag"):
+            return Action(kind="say", state=state, text="English, please.")
         sure = tuple(one for one in understanding.readings if one.confidence > 0.4)
         return Action(kind="answer", state=state, query=Query(text=message.text, intents=sure))
 
@@ -83,8 +87,8 @@ class ShopDomain:
         return [one for one in answers if one.source != "taught"]
 
     @hookimpl()
-    async def compose_reply(self, answers: tuple[Answer, ...]) -> Reply:
-        return Reply(parts=tuple(one.text or "" for one in answers[:1]) or ("I don't know.",))
+    async def compose_reply(self, action: Action, answers: tuple[Answer, ...]) -> Reply:
+        return Reply(parts=tuple(one.text or "" for one in answers[:1]) or (action.text or "I don't know.",))
 
 
 class Shop:
@@ -171,6 +175,17 @@ async def test_a_second_answer_leaves_the_first(shop: Shop):
     assert await shop.ask("dog fly price") == "Dogs may fly."
 
 
+async def test_two_accepted_at_once_both_keep_their_answers(shop: Shop):
+    await shop.ask(*LUGGAGE, *DOGS)
+    ids = await shop.find()
+    await asyncio.gather(
+        accept_cluster(shop.application, "acme", AGENT, ids["luggage_claim_lost"], label="a.b", answer="Call us."),
+        accept_cluster(shop.application, "acme", AGENT, ids["dog_fly"], label="dogs", answer="Dogs may fly."),
+    )
+    stored = (await shop.application.tenants.get("acme")).settings
+    assert stored == {"shop": {"answers": {"a.b": "Call us.", "dogs": "Dogs may fly."}}}
+
+
 async def test_an_answer_alone_is_given_to_such_questions(shop: Shop):
     await shop.ask(*DOGS)
     ids = await shop.find()
@@ -206,6 +221,12 @@ async def test_answers_that_were_disliked_or_in_doubt_count_as_none(shop: Shop):
 async def test_what_a_document_answered_is_answered_whatever_the_intent_model_thinks(shop: Shop):
     await shop.ask(*(f"terms of {text}" for text in LUGGAGE))
     assert await shop.find() == {}
+
+
+async def test_what_needs_no_answer_is_no_question_without_one(shop: Shop):
+    assert await shop.ask(*(f"Guten Tag, {text}" for text in LUGGAGE)) == "English, please."
+    assert await shop.find() == {}
+    assert await pick_questions(shop.application, "acme") == 0
 
 
 async def test_too_few_are_no_cluster_and_old_ones_are_forgotten(shop: Shop):

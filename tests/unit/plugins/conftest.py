@@ -122,7 +122,9 @@ class Talk:
 
         call = self.bench.call
         message = Message(id="m", text=text, raw_text=text, at=NOW)
-        understanding = self.understandings.get(text, Understanding())
+        read = await call("understand_intent", message, self.state)
+        laid_down = self.understandings.get(text, Understanding())
+        understanding = replace(laid_down, readings=(*laid_down.readings, *read.readings))
         self.action = await call("decide_action", message, understanding, self.state)
         self.state = replace(self.action.state, effects=tuple(self.effects))
         answers: tuple[Answer, ...] = ()
@@ -143,12 +145,18 @@ class Talk:
 
 @pytest.fixture
 def talk(bench: Callable[..., Bench]) -> Callable[..., Talk]:
-    """A factory of conversations with the dialogue plugin; keyword arguments are its settings."""
+    """A factory of conversations with the dialogue plugin and others; keyword arguments are the dialogue's settings."""
     from rejoinder_plugins.dialogue import DialoguePlugin, DialogueSettings
 
-    def make(*, models: FakeModels | None = None, **settings: Any) -> Talk:
-        chosen = {"dialogue": DialogueSettings(**settings)}
-        return Talk(bench(models=models, settings=chosen, dialogue=DialoguePlugin()))
+    def make(
+        *,
+        models: FakeModels | None = None,
+        others: Mapping[str, object] | None = None,
+        others_settings: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> Talk:
+        chosen = {"dialogue": DialogueSettings(**settings), **(others_settings or {})}
+        return Talk(bench(models=models, settings=chosen, dialogue=DialoguePlugin(), **(others or {})))
 
     return make
 

@@ -483,6 +483,25 @@ def test_a_tenants_own_phrases_count() -> None:
             (text, None)
             for text in ("yes but what about my refund", "know", "yesterday", "nobody called me", "please help")
         ),
+        *(
+            (text, "yes")
+            for text in ("no problem, go ahead", "sure, no problem", "yes, why not", "no worries, yes please")
+        ),
+        *(
+            (text, "no")
+            for text in (
+                "please do not",
+                "please don't",
+                "ok do not do that",
+                "yeah no",
+                "definitely not",
+                "no, do not do it",
+            )
+        ),
+        *(
+            (text, None)
+            for text in ("yes I do not want that", "ok, that is not right", "no, go ahead", "no yes", "no problem")
+        ),
     ],
 )
 def test_yes_or_no(text: str, expected: str | None) -> None:

@@ -58,6 +58,21 @@ async def test_all_that_a_rule_names_must_hold(bench: Any, rule: dict[str, Any],
     assert (action is not None) is holds
 
 
+async def test_slots_that_were_filled_before_or_are_emptied_now_count_for_nothing(bench: Any) -> None:
+    rule = HandOffRule(name="refunds", slots=("amount",))
+    told = replace(IN_FLOW, slots={"amount": Slot(name="amount", value=9)})
+    assert await decide(bench, "thanks", rule, understanding=Understanding(), state=told) is None
+    emptied = Understanding(slots=(Slot(name="amount", value=None),))
+    assert await decide(bench, "not 9", rule, understanding=emptied, state=told) is None
+
+
+async def test_each_reading_that_is_sure_enough_counts(bench: Any) -> None:
+    both = Understanding(readings=(Reading(intent="refund", confidence=0.9), Reading(intent="fraud", confidence=0.6)))
+    assert await decide(bench, "a", HandOffRule(name="fraud", intents=("fraud",)), understanding=both) is not None
+    rule = HandOffRule(name="fraud", intents=("fraud",), min_confidence=0.7)
+    assert await decide(bench, "a", rule, understanding=both) is None
+
+
 async def test_hours_are_of_the_time_zone_that_is_set(bench: Any) -> None:
     rule = HandOffRule(name="law", words=("lawyer",), hours=("thu 21:00-22:00",))
     assert await decide(bench, "my lawyer", rule) is None

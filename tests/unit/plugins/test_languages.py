@@ -63,7 +63,7 @@ async def decided(bench: Any, understanding: Understanding, state: ConversationS
 
 async def test_the_reply_is_polite_and_in_the_persons_language_where_we_have_words(bench: Any) -> None:
     german = await decided(bench, Understanding(language="de"))
-    assert german.kind == "ask"
+    assert german.kind == "say"
     assert german.text == "Diese Sprache verstehe ich leider noch nicht. Ich helfe gern auf: English."
     finnish = await decided(bench, Understanding(language="fi"))
     assert finnish.text == "Sorry, I don't understand this language yet. I can help you in: English."
@@ -75,3 +75,16 @@ async def test_what_was_taught_and_open_questions_come_first(bench: Any) -> None
     asked = ConversationState(question=Question(kind="slot", slot="address"))
     assert (await decided(bench, Understanding(language="de"), asked)).kind == "answer"
     assert (await decided(bench, Understanding(language="en"))).kind == "answer"
+
+
+async def test_who_asks_for_a_person_in_another_language_gets_one(talk: Any) -> None:
+    text = "Ich möchte mit einem Menschen sprechen"
+    languages = {"languages": LanguagesPlugin()}
+    one = talk(others=languages, hand_off_phrases=(text,))
+    one.understandings[text] = Understanding(language="de")
+    await one.say(text)
+    assert one.action.kind == "hand_off"
+    other = talk(others=languages)
+    other.understandings[text] = Understanding(language="de")
+    await other.say(text)
+    assert other.action.reason == "language de"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from rejoinder.errors import ModelNotReadyError
 from rejoinder.models.learner import Span
-from rejoinder.payloads import ConversationState, Message, Understanding
+from rejoinder.payloads import Caller, ConversationState, Message, Understanding
 from rejoinder.slots import Slot
 from rejoinder_plugins.dialogue.decide import merged
 from rejoinder_plugins.slots import SlotsPlugin, SlotsSettings
@@ -48,6 +49,13 @@ def found(text: str, part: str, label: str, confidence: float = 0.9) -> Span:
     return Span(start=start, end=start + len(part), text=part, confidence=confidence, label=label)
 
 
+async def test_day_and_month_stand_as_the_persons_locale_has_them(talk: Talk) -> None:
+    assert (await talk.say("it came on 05/11/2025"))["date"] == "2025-05-11"
+    asked = talk.bench.request
+    talk.bench.request = lambda **options: replace(asked(**options), caller=Caller(id="ben", locale="en-GB"))
+    assert (await talk.say("it came on 05/11/2025"))["date"] == "2025-11-05"
+
+
 async def test_values_are_read_and_carried_on(talk: Talk) -> None:
     assert await talk.say("I paid $12.50 for order AB-1234 yesterday") == {
         "order_number": "AB-1234",
@@ -64,9 +72,13 @@ async def test_values_are_read_and_carried_on(talk: Talk) -> None:
         ("I meant order 5678, not order 1234", "5678"),
         ("not order 1234 but order 5678", "5678"),
         ("no, the other order", "4444"),
+        ("not order 123 but order 1234", "1234"),
+        ("no, not order 1234", None),
+        ("no, not order 5678", "1234"),
+        ("I did not get order 5678", "5678"),
     ],
 )
-async def test_values_are_corrected(talk: Talk, correction: str, value: str) -> None:
+async def test_values_are_corrected(talk: Talk, correction: str, value: str | None) -> None:
     await talk.say("first there was order 4444")
     await talk.say("cancel order 1234")
     assert (await talk.say(correction))["order_number"] == value

@@ -79,7 +79,8 @@ async def reply(
     ],
 )
 async def test_phrases_are_answered(talking: Any, text: str, kind: str) -> None:
-    assert (await reply(talking(), text)).text == getattr(SmallTalkSettings(), kind)
+    action = await reply(talking(), text)
+    assert (action.kind, action.text) == ("say", getattr(SmallTalkSettings(), kind))
 
 
 @pytest.mark.parametrize("text", ["hi, where is my card", "great", "where is my order", "ok", "1234", ""])
@@ -113,9 +114,10 @@ async def test_an_open_question_and_a_person_come_first(talking: Any, state: Con
 
 
 async def test_a_tenant_words_each_kind_or_leaves_it_out(talking: Any) -> None:
-    one = talking(SmallTalkSettings(greeting="Ahoy!", thanks=None))
+    one = talking(SmallTalkSettings(greeting="Ahoy!", thanks=None, goodbye=" "))
     assert (await reply(one, "hello")).text == "Ahoy!"
     assert (await reply(one, "thanks")).kind == "answer"
+    assert (await reply(one, "bye")).kind == "answer"
 
 
 async def test_without_an_encoder_the_phrases_still_count(talking: Any) -> None:

@@ -38,6 +38,8 @@ LOG = """
 2026-03-03T15:00    c             answer    hours    0.7   yes    rating=5
 2026-03-03T15:01    c             ask       refund   0.3   no     rating=3
 2026-03-04T15:00    d             answer    refund   0.6   no     -
+2026-03-05T15:00    g             flow      cancel   0.9   no     -
+2026-03-05T15:01    g             ended     -        -     no     -
 2026-03-09T03:59    e             answer    hours    0.9   yes    -
 2026-03-09T04:00    f             hand_off  -        -     no     -
 2026-03-12T04:00    after         answer    hours    0.9   yes    thumbs=-1
@@ -88,7 +90,15 @@ async def write(database: Database, tenant: str) -> None:
                 label=None if intent == "-" else intent,
                 confidence=None if sure == "-" else float(sure),
             )
-        turn = NewTurn(number=number, action=action, started_at=at, user_text="?", reply=Reply(parts=("!",)))  # type: ignore[arg-type]
+        kind: Any = "flow" if action == "ended" else action
+        turn = NewTurn(
+            number=number,
+            action=kind,
+            started_at=at,
+            user_text="?",
+            reply=Reply(parts=("!",)),
+            flows_completed=int(action == "ended"),
+        )
         await record_turn(
             database,
             tenant,
@@ -153,17 +163,18 @@ async def report(database: Database, tenant: str = "acme", **changes: Any) -> Re
 async def test_the_whole_is_what_the_log_says(database: Database) -> None:
     total = (await report(database)).total
     assert total == Figures(
-        conversations=6,  # a to f
+        conversations=7,  # a to g
         handed_off=3,  # a, b, f
-        containment=0.5,
-        messages=10,
+        containment=4 / 7,
+        messages=12,
         answered=4,  # a twice, c, e
         unanswered=2,  # b and d; c was asked back
+        flows_completed=1,  # g
         low_confidence=1,  # the second of a
         rated=5,
         thumbs_down=2,
         csat=0.4,  # a's first, c's first
-        hours_saved=0.2,  # 6 min for c and for e; d found no answer
+        hours_saved=0.3,  # 6 min for c, for e and for g; d found no answer
         hand_offs=3,
         taken=2,
         wait_s=40.0,
@@ -181,27 +192,32 @@ async def test_days_are_those_of_the_tenants_time_zone(database: Database) -> No
         date(2026, 3, 2): 5,
         date(2026, 3, 3): 2,
         date(2026, 3, 4): 1,
+        date(2026, 3, 5): 2,
         date(2026, 3, 8): 1,
         date(2026, 3, 9): 1,
     }
     monday = made.periods[FIRST]
     assert (monday.conversations, monday.handed_off, monday.containment) == (2, 2, 0.0)
     assert (monday.csat, monday.rated) == (pytest.approx(1 / 3), 3)
-    quiet = made.periods[date(2026, 3, 5)]
+    quiet = made.periods[date(2026, 3, 6)]
     assert (quiet.conversations, quiet.containment, quiet.csat, quiet.wait_s) == (0, None, None, None)
 
 
 async def test_weeks_begin_on_mondays(database: Database) -> None:
     made = await report(database, by="week", first=date(2026, 3, 4))
     assert {begin: figures.messages for begin, figures in made.periods.items()} == {
-        date(2026, 3, 2): 2,  # from Wednesday on
+        date(2026, 3, 2): 4,  # from Wednesday on
         date(2026, 3, 9): 1,
     }
 
 
 async def test_intents_reasons_and_outcomes_are_counted(database: Database) -> None:
     made = await report(database)
-    assert [(one.intent, one.messages, one.unanswered) for one in made.intents] == [("refund", 5, 2), ("hours", 3, 0)]
+    assert [(one.intent, one.messages, one.unanswered) for one in made.intents] == [
+        ("refund", 5, 2),
+        ("hours", 3, 0),
+        ("cancel", 1, 0),
+    ]
     assert made.reasons == {"asked for a person": 2, "is angry": 1}
     assert made.outcomes == {"resolved": 1, "open": 1, "nobody": 1}
 
@@ -222,9 +238,24 @@ async def test_another_tenants_log_is_not_counted(database: Database) -> None:
 
 async def test_the_table_as_csv(database: Database) -> None:
     rows = list(csv.DictReader(io.StringIO(report_csv(await report(database)))))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == COLUMNS["periods"]
     assert [row["period"] for row in rows][-2:] == ["2026-03-11", "total"]
-    assert (rows[-1]["csat"], rows[-1]["containment"], rows[3]["csat"]) == ("0.4", "0.5", "")
+    assert (rows[-1]["csat"], rows[-1]["containment"], rows[3]["csat"]) == ("0.4", "0.5714", "")
+
+
+async def test_the_other_tables_as_csv_are_safe_in_a_spreadsheet(database: Database) -> None:
+    at = moment("2026-03-10T15:00")
+    new = NewHandOff(conversation_id="e", user_id="e", reason="=HYPERLINK(1)", at=at)
+    await database.run_write(add_hand_off, "acme", new, NewEvent(kind="queued", at=at))
+    made = await report(database)
+    assert report_csv(made, "intents").splitlines() == [
+        "intent,messages,unanswered",
+        "refund,5,2",
+        "hours,3,0",
+        "cancel,1,0",
+    ]
+    assert report_csv(made, "reasons").splitlines()[1:] == ["asked for a person,2", "is angry,1", "'=HYPERLINK(1),1"]
+    assert report_csv(made, "outcomes").splitlines()[1:] == ["open,2", "resolved,1", "nobody,1"]
 
 
 async def test_pictures_are_drawn(database: Database, tmp_path: Path) -> None:

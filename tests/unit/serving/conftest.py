@@ -159,7 +159,9 @@ class FakeHandOffs:
     async def sweep(self) -> int:
         return 0
 
-    async def say_in(self, tenant: str, conversation_id: str, caller: Caller, text: str) -> Turn:
+    async def say_in(
+        self, tenant: str, conversation_id: str, caller: Caller, text: str, *, idempotency_key: str | None = None
+    ) -> Turn:
         found = self._conversations.find(tenant, conversation_id, caller)
         found.state = replace(found.state, mode="agent")
         turn = Turn(

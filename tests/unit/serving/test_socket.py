@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from rejoinder.errors import EncoderBusyError
+from rejoinder.handoff.settings import HelpDeskSettings
+from rejoinder.payloads import Caller
+from rejoinder.serving import console
 from rejoinder.serving import json_socket as socket_module
 from rejoinder.serving.hub import Outbox
+from rejoinder.store.tables import AgentRow, HandOffRow, Turn
 
-from .conftest import Serve, Served, Socket, bearer
+from .conftest import FakeHandOffs, Serve, Served, Socket, bearer
 
 
 async def _open(served: Served, who: str = "ana", conversation_id: str | None = None) -> Socket:
@@ -228,3 +234,72 @@ async def test_sockets_are_told_when_the_server_ends(served: Served) -> None:
     socket = await _open(served)
     await served.app.state.door.close()
     assert await socket.closed() == 1012
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class FullDesk(FakeHandOffs):
+    """So many wait that what the agent has comes behind all that a console is shown."""
+
+    fails: Exception | None = None
+
+    async def see(self, tenant: str, caller: Caller, *, state: Any = None) -> AgentRow:
+        return AgentRow(tenant_id=tenant, id=caller.id, name="Kim", state="online", seen_at=NOW)
+
+    async def settings(self, tenant: str) -> HelpDeskSettings:
+        return HelpDeskSettings()
+
+    async def places(self, tenant: str) -> dict[str, Any]:
+        return {}
+
+    async def listed(
+        self, tenant: str, *, status: str | None = None, agent_id: str | None = None, limit: int = 100
+    ) -> list[HandOffRow]:
+        if self.fails is not None:
+            raise self.fails
+        if agent_id is None:
+            return [self._row(tenant, f"conv_{number}", "queued") for number in range(2, limit + 2)]
+        return [self._row(tenant, "conv_1", "active", agent_id)]
+
+    def _row(self, tenant: str, conversation: str, status: str, agent_id: str | None = None) -> HandOffRow:
+        named = {
+            "tenant_id": tenant,
+            "id": f"handoff_{conversation}",
+            "conversation_id": conversation,
+            "user_id": "ana",
+        }
+        return HandOffRow(**named, status=status, agent_id=agent_id, queued_at=NOW, waiting_since=NOW)
+
+
+async def _console(served: Served, desk: FullDesk, monkeypatch: pytest.MonkeyPatch) -> Socket:
+    async def turns(database: object, tenant: str, conversation_id: str, *, after_number: int) -> list[Turn]:
+        named = {"tenant_id": tenant, "id": "turn_1", "conversation_id": conversation_id}
+        said = Turn(**named, number=1, user_text="hello", action="silent", started_at=NOW)
+        return [] if after_number else [said]
+
+    monkeypatch.setattr(served.application, "hand_offs", desk)
+    monkeypatch.setattr(console, "list_turns", turns)
+    await served.conversation()
+    socket = Socket(served.app, "/v1/hand-offs/socket", bearer("agent"))
+    assert (await socket.receive())["type"] == "ready"
+    return socket
+
+
+async def test_an_agent_sees_their_own_conversation_behind_a_long_queue(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = await _console(served, FullDesk(served.application.conversations), monkeypatch)
+    shown = (await socket.receive())["hand_offs"]
+    assert (len(shown), shown[-1]["conversation_id"]) == (201, "conv_1")
+    said = await socket.receive()
+    assert (said["type"], said["id"], said["turn"]["text"]) == ("turn", "handoff_conv_1", "hello")
+    await socket.leave()
+
+
+async def test_a_console_that_cannot_be_shown_the_queue_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = FullDesk(served.application.conversations)
+    desk.fails = ValueError("a fault of ours")
+    socket = await _console(served, desk, monkeypatch)
+    assert (await socket.receive())["problem"]["status"] == 500
+    assert await socket.closed() == 1011

@@ -20,6 +20,25 @@ def slot(kind: str, **more: Any) -> Slot:
     return Slot.model_validate({"type": kind, "title": kind.replace("_", " "), **more})
 
 
+@pytest.mark.parametrize(
+    ("locale", "text", "expected"),
+    [
+        ("en", "on 05/11/2026", "2026-05-11"),
+        ("en-US", "on 05/11/2026", "2026-05-11"),
+        ("en-GB", "on 05/11/2026", "2026-11-05"),
+        ("en_gb", "5.11.2026", "2026-11-05"),
+        ("de-DE", "on 05/11/2026", "2026-11-05"),
+        ("en-GB", "on 05/13/2026", "2026-05-13"),
+        ("en-GB", "2026-05-11", "2026-05-11"),
+        ("sv-SE", "2026-05-11", "2026-05-11"),
+        ("xx", "on 05/11/2026", "2026-05-11"),
+    ],
+)
+def test_day_and_month_stand_as_the_locale_has_them(locale: str, text: str, expected: str) -> None:
+    assert read(slot("date"), text, NOW, locale=locale) == expected
+    assert [one.value for one in find(slot("date"), text, NOW, locale=locale)] == [expected]
+
+
 CARD_REASON = {"choices": {"lost": ["lost it"], "stolen": ["was stolen", "robbed"]}}
 
 READ = [

@@ -257,7 +257,7 @@ BROKEN_RULES: dict[str, tuple[Any, str]] = {
     ),
     "decide_action: a question without a text": (
         lambda state: Action(kind="ask", state=state),
-        "an action to ask back needs a `text`",
+        "an action to ask back or say something needs a `text`",
     ),
     "run_effect: another name": (lambda effect: EffectResult(name="x", ok=True), "named 'x', the effect 'example'"),
     "seed_examples: one id twice": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
@@ -19,6 +19,7 @@ __all__ = [
     "UnreadableFileError",
     "decoded",
     "format_of",
+    "limited",
     "read_content",
 ]
 
@@ -51,6 +52,9 @@ MEDIA_TYPES: Final = {
     "text/csv": "csv",
 }
 """Formats by media type."""
+
+
+_LONGEST_COLUMN_NAME: Final = 300
 
 
 class UnreadableFileError(InvalidInputError):
@@ -103,8 +107,6 @@ def read_content(data: bytes, format: str) -> Content:  # noqa: A002
     blocks = tuple(block for block in blocks if block.text)
     if not any(block.kind not in ("heading", "question") for block in blocks):
         raise UnreadableFileError("there is no text in it" + (" (is it a scan?)" if format == "pdf" else ""))
-    if sum(len(block.text) for block in blocks) > MOST_CHARACTERS:
-        raise UnreadableFileError(f"its text has more than {MOST_CHARACTERS} characters: split it")
     return Content(title=_clean(content.title)[:300], blocks=blocks)
 
 
@@ -138,6 +140,22 @@ _INVISIBLE: Final = frozenset(
 )
 
 
+def limited(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Return blocks as they are made, so that a small file that would become a huge text (each row names its columns) is refused in time.
+
+    Raises:
+        UnreadableFileError: their text is longer than `MOST_CHARACTERS`.
+    """
+    found: list[Block] = []
+    characters = 0
+    for block in blocks:
+        characters += len(block.text)
+        if characters > MOST_CHARACTERS:
+            raise UnreadableFileError(f"its text has more than {MOST_CHARACTERS} characters: split it")
+        found.append(block)
+    return tuple(found)
+
+
 def text_block(text: str) -> Block:
     """Return a paragraph."""
     return Block(kind="text", text=text)
@@ -146,7 +164,7 @@ def text_block(text: str) -> Block:
 def row_block(columns: list[str], values: list[str]) -> Block:
     """Return a table's row, each value with its column's name, so that it can be understood by itself."""
     named = [
-        f"{column}: {value}" if column else value
+        f"{column[:_LONGEST_COLUMN_NAME]}: {value}" if column else value
         for column, value in zip([*columns, *[""] * len(values)], values, strict=False)
         if value.strip()
     ]

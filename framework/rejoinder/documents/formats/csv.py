@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from rejoinder.documents.content import Block, Content
-from rejoinder.documents.formats import UnreadableFileError, decoded, row_block
+from rejoinder.documents.formats import UnreadableFileError, decoded, limited, row_block
 
 QUESTIONS: Final = ("question", "questions", "instruction", "query", "ask", "title", "subject")
 ANSWERS: Final = ("answer", "answers", "response", "reply", "resolution", "solution")
@@ -26,14 +27,15 @@ def read(data: bytes) -> Content:
     except csv.Error:
         dialect = csv.excel
     dialect.doublequote = True
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), dialect)]
-    rows = [row for row in rows if any(row)]
-    if len(rows) < 2:
+    stripped = ([cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), dialect))
+    rows = (row for row in stripped if any(row))
+    columns, first = next(rows, None), next(rows, None)
+    if columns is None or first is None:
         raise UnreadableFileError("a CSV file needs a header and at least one row")
-    return Content(title="", blocks=tuple(_blocks(rows[0], rows[1:])))
+    return Content(title="", blocks=limited(_blocks(columns, chain([first], rows))))
 
 
-def _blocks(columns: list[str], rows: list[list[str]]) -> Iterator[Block]:
+def _blocks(columns: list[str], rows: Iterable[list[str]]) -> Iterator[Block]:
     names = [column.casefold() for column in columns]
     asked = next((names.index(name) for name in QUESTIONS if name in names), None)
     answered = next((names.index(name) for name in ANSWERS if name in names), None)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from selectolax.lexbor import LexborHTMLParser
 
 from rejoinder.documents.content import Block, Content
-from rejoinder.documents.formats import UnreadableFileError, decoded, row_block
+from rejoinder.documents.formats import UnreadableFileError, decoded, limited, row_block
 
 _DROPPED: Final = ", ".join(
     (
@@ -66,7 +66,7 @@ def read_text(text: str) -> Content:
         if _HIDDEN_STYLE.search(node.attributes.get("style") or ""):
             node.decompose()
     root = tree.css_first("main") or tree.body or tree.root
-    blocks = tuple(_Walk().blocks(root)) if root is not None else ()
+    blocks = limited(_Walk().blocks(root)) if root is not None else ()
     first = next((block.text for block in blocks if block.kind == "heading"), "")
     return Content(title=named.strip() or first, blocks=blocks)
 

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from rejoinder.documents.content import Block, Content
-from rejoinder.documents.formats import decoded, row_block
+from rejoinder.documents.formats import decoded, limited, row_block
 
 _FRONT_MATTER: Final = re.compile(r"\A---\s*\n(.*?)\n(?:---|\.\.\.)\s*\n", re.DOTALL)
 _TITLE: Final = re.compile(r"^title:\s*['\"]?(.+?)['\"]?\s*$", re.MULTILINE)
@@ -24,7 +24,7 @@ def read(data: bytes) -> Content:
     if front is not None:
         named = _TITLE.search(front[1])
         title, text = (named[1] if named else ""), text[front.end() :]
-    blocks = tuple(_blocks(MarkdownIt("commonmark").enable("table").parse(text)))
+    blocks = limited(_blocks(MarkdownIt("commonmark").enable("table").parse(text)))
     first = next((block.text for block in blocks if block.kind == "heading"), "")
     return Content(title=title or first, blocks=blocks)
 

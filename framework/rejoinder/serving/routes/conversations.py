@@ -194,11 +194,17 @@ async def explain_turn(
     "/{conversation_id}/agent-messages",
     response_model=TurnOut,
     responses=responses_for("not-found", "conflict", "invalid-input", "media-type", "not-redacted"),
+    openapi_extra={"parameters": [IDEMPOTENCY_PARAMETER]},
     summary="Say something in the bot's place",
 )
-async def post_agent_message(conversation_id: str, body: MessageIn, entry: Agent, door: TheDoor) -> Response:
+async def post_agent_message(
+    conversation_id: str, body: MessageIn, request: Request, entry: Agent, door: TheDoor
+) -> Response:
     """For agents and admins, who take the conversation over by it: from then on no hook answers, until it is released."""
-    turn = await door.application.hand_offs.say_in(entry.tenant, conversation_id, entry.caller, body.text)
+    key = idempotency_key(request, body.idempotency_key)
+    turn = await door.application.hand_offs.say_in(
+        entry.tenant, conversation_id, entry.caller, body.text, idempotency_key=key
+    )
     return turn_response(turn)
 
 

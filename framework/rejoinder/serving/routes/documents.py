@@ -51,7 +51,7 @@ async def list_documents(
 @router.put(
     "/{document_id:path}",
     response_model=IngestedOut,
-    responses=responses_for("not-found"),
+    responses=responses_for("not-found", "conflict"),
     openapi_extra=_FILE,
     summary="Send a document",
 )
@@ -67,8 +67,8 @@ async def put_document(
     source: Annotated[str, Query(min_length=1, max_length=200, description="Who brings it.")] = "api",
 ) -> Response:
     """The body is the file itself: Markdown, plain text, HTML, PDF, DOCX or CSV, by `Content-Type`, else by what the id ends with.
-    It takes the place of an older one of this id, and answers the next message in every process; passages that did not change are not
-    encoded again."""
+    It takes the place of an older one of this id and source (another source's is a conflict), and answers the next message in every
+    process; passages that did not change are not encoded again."""
     application = door.application
     await application.tenants.get(entry.tenant)
     media_type = request.headers.get("content-type", "")

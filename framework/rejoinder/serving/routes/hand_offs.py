@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from rejoinder.handoff.desk import HandOffDesk
 from rejoinder.handoff.waiting import Place
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
+from rejoinder.serving.headers import IDEMPOTENCY_PARAMETER, idempotency_key
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
 from rejoinder.serving.schemas.conversations import TurnOut
@@ -93,12 +94,19 @@ async def claim(hand_off_id: str, entry: Agent, door: TheDoor) -> Response:
     "/hand-offs/{hand_off_id}/messages",
     response_model=TurnOut,
     responses=responses_for("not-found", "conflict", "invalid-input", "media-type", "not-redacted"),
+    openapi_extra={"parameters": [IDEMPOTENCY_PARAMETER]},
     summary="Answer the customer",
 )
-async def answer(hand_off_id: str, body: AgentMessageIn, entry: Agent, door: TheDoor) -> Response:
-    """A conversation in the queue is taken first."""
+async def answer(hand_off_id: str, body: AgentMessageIn, request: Request, entry: Agent, door: TheDoor) -> Response:
+    """A conversation in the queue is taken first. Repeat a message only with the same idempotency key."""
     turn = await door.application.hand_offs.say(
-        entry.tenant, hand_off_id, entry.caller, body.text, suggestion=body.suggestion, teach=body.teach
+        entry.tenant,
+        hand_off_id,
+        entry.caller,
+        body.text,
+        suggestion=body.suggestion,
+        teach=body.teach,
+        idempotency_key=idempotency_key(request, body.idempotency_key),
     )
     return Response(dump_bytes(turn), 200, {"cache-control": "no-store"}, "application/json")
 

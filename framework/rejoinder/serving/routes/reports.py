@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from rejoinder.handoff.hours import time_zone_of
-from rejoinder.reports.csv import report_csv
+from rejoinder.reports.csv import ReportTable, report_csv
 from rejoinder.reports.figures import PeriodKind, Report, make_report
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
@@ -39,13 +39,16 @@ async def get_report(
     ] = None,
     last: Annotated[date | None, Query(alias="to", description="Last day, included; default: today.")] = None,
     by: Annotated[PeriodKind, Query(description="How days are put together; weeks begin on Mondays.")] = "day",
+    table: Annotated[ReportTable | None, Query(description="This table of the report as CSV.")] = None,
 ) -> Response:
-    """Days are those of the tenant's time zone, `help_desk.time_zone`. With `Accept: text/csv`, a row for each period and the total."""
+    """Days are those of the tenant's time zone, `help_desk.time_zone`. As CSV with `table`, or with `Accept: text/csv` (the periods)."""
     application = door.application
     settings = await application.hand_offs.settings(entry.tenant)
     last = last or application.clock().astimezone(time_zone_of(settings.time_zone)).date()
     first = first or last - timedelta(days=_DAYS - 1)
     report = await make_report(application.database, entry.tenant, settings, first=first, last=last, by=by)
-    if "text/csv" in request.headers.get("accept", ""):
-        return Response(report_csv(report), 200, {"cache-control": "no-store"}, "text/csv; charset=utf-8")
+    if table is not None or "text/csv" in request.headers.get("accept", ""):
+        return Response(
+            report_csv(report, table or "periods"), 200, {"cache-control": "no-store"}, "text/csv; charset=utf-8"
+        )
     return json_response(to_json(report))

@@ -80,6 +80,7 @@ class AgentMessageIn(Incoming):
         default=None,
         description="Whether the bot is to answer so from now on; null: once the matter is resolved, where it holds for others too.",
     )
+    idempotency_key: Id | None = Field(default=None, description="Instead of the header `Idempotency-Key`.")
 
 
 class SuggestionOut(Outgoing):
