@@ -20,6 +20,7 @@ RejoinderError
 ├── AccessError                   the caller may not do this
 │   └── AuthenticationError       the key or token is missing, wrong, expired or revoked
 ├── RateLimitedError              the caller asks too often (carries retry_after_s)
+├── BacklogError                  too many events wait to be read (carries retry_after_s)
 ├── StoreError                    the record store failed
 │   └── StoreUnavailableError     it cannot be reached; safe to retry
 ├── GraphError                    the knowledge graph failed
@@ -41,6 +42,7 @@ from collections.abc import Iterable
 __all__ = [
     "AccessError",
     "AuthenticationError",
+    "BacklogError",
     "ConflictError",
     "EncoderBusyError",
     "FlowError",
@@ -191,6 +193,18 @@ class AuthenticationError(AccessError):
 
 class RateLimitedError(RejoinderError):
     """The caller asks too often; nothing was done.
+
+    Attributes:
+        retry_after_s: seconds after which a new attempt makes sense, > 0.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BacklogError(RejoinderError):
+    """Too many events of the tenant wait to be read; those of this call were not stored.
 
     Attributes:
         retry_after_s: seconds after which a new attempt makes sense, > 0.

@@ -451,6 +451,20 @@ class WorkersSettings(_Section):
     )
 
 
+class EventsSettings(_Section):
+    """The streams of events that tenants send."""
+
+    max_unread: int = Field(
+        default=100_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Events of one tenant that may wait to be read; whoever sends more is told to try again later.",
+    )
+    max_text_chars: int = Field(
+        default=100_000, ge=1, le=10_000_000, description="Longest text of an event; longer ones are refused."
+    )
+
+
 class GraphSettings(_Section):
     """Where the knowledge graph is kept."""
 
@@ -507,6 +521,9 @@ class DeploymentSettings(BaseSettings):
         default_factory=LearningSettings, description="What of the examples is held back, and how chance is fixed."
     )
     graph: GraphSettings = Field(default_factory=GraphSettings, description="Where the knowledge graph is kept.")
+    events: EventsSettings = Field(
+        default_factory=EventsSettings, description="The streams of events that tenants send."
+    )
 
     @classmethod
     def settings_customise_sources(

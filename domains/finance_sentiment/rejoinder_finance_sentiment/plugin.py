@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Command, Domain
+from rejoinder.payloads import Command, Domain, Event, Observation
+
+from rejoinder_finance_sentiment.cashtags import mentions
 
 NAME: Final = "finance_sentiment"
 
@@ -26,3 +29,8 @@ class FinanceSentimentPlugin:
         from rejoinder_finance_sentiment.surge.command import app
 
         return [Command(name="evaluate surge", app=app)]
+
+    @hookimpl()
+    def read_events(self, events: Sequence[Event]) -> list[Observation]:
+        """Read which companies texts name by their tickers."""
+        return list(mentions(events))

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from rejoinder.events.settings import SECTION as EVENTS
+from rejoinder.events.settings import TenantEventSettings
 from rejoinder.fields import describe_field, keys_of, unit_of
 from rejoinder.handoff.settings import SECTION as HELP_DESK
 from rejoinder.handoff.settings import HelpDeskSettings
@@ -66,6 +68,8 @@ def settings_page(plugins: Mapping[str, type[BaseModel]]) -> str:
     parts.append(_table([((SECTION, *path), info) for path, info in keys_of(PrivacySettings)], variables=False))
     parts.append(f"### `[{HELP_DESK}]`\n\n{HelpDeskSettings.__doc__}\n")
     parts.append(_table([((HELP_DESK, *path), info) for path, info in keys_of(HelpDeskSettings)], variables=False))
+    parts.append(f"### `[{EVENTS}]`\n\n{TenantEventSettings.__doc__}\n")
+    parts.append(_table([((EVENTS, *path), info) for path, info in keys_of(TenantEventSettings)], variables=False))
     parts.append(
         f"### `[{GATE}]`\n\nThe keys of the deployment's `[gate]`, whose values are the defaults and the bounds: a tenant may be more "
         "careful than the deployment, never less.\n"

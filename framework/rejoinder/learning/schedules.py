@@ -15,10 +15,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import NotFoundError, RejoinderError
+from rejoinder.events.reading import read_stream
 from rejoinder.learning.clusters import find_clusters
 from rejoinder.learning.signals import read_signals
 from rejoinder.learning.trials import review_trials
 from rejoinder.payloads import Caller, Schedule
+from rejoinder.store.events import unread_count
 from rejoinder.store.schedules import claim_schedule, kept_schedules
 
 if TYPE_CHECKING:
@@ -46,6 +48,11 @@ RETENTION_S: Final = 3600.0
 
 CLUSTERS: Final = "rejoinder:clusters"
 """The schedule that looks for clusters of unanswered questions, every `learning.cluster_hours`."""
+
+EVENTS: Final = "rejoinder:events"
+"""The schedule that lets plugins read events, while there are unread ones."""
+
+EVENTS_S: Final = 1.0
 
 _SYSTEM = Caller(id="system", role="admin")
 _Work = Callable[[], Awaitable[object]]
@@ -80,6 +87,8 @@ async def _keep(application: Application, tenant: str) -> list[str]:
     cluster_hours = application.settings.learning.cluster_hours
     if cluster_hours:
         mine.append((CLUSTERS, cluster_hours * 3600.0, partial(find_clusters, application, tenant)))
+    if await unread_count(database, tenant):
+        mine.append((EVENTS, EVENTS_S, partial(read_stream, application, tenant)))
     for plugin, schedule in application.host.schedules:
         if plugin in profile.plugins:
             keep = partial(_of_plugin, application, tenant, plugin, schedule)

@@ -25,6 +25,7 @@ from rejoinder.serving.responses import JsonRoute
 from rejoinder.serving.routes import (
     conversations,
     documents,
+    events,
     examples,
     feedback,
     hand_offs,
@@ -98,6 +99,7 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         review,
         examples,
         documents,
+        events,
         health,
         guests,
         socket,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rejoinder.serving.event_lines import EVENTS_PATH, is_lines
 from rejoinder.serving.guests import CHANNELS, PLUGINS, ROUTE_S, Guest, channel_guest, plugin_guest
 from rejoinder.serving.problems import ProblemError, problem_of
 
@@ -57,7 +58,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS") or _is_streamed(scope):
             await self._app(scope, receive, send)
             return
         limit: int = scope["app"].state.door.application.settings.server.max_body_bytes
@@ -139,6 +140,12 @@ class AccessGuard:
             late = ProblemError("timeout", f"the plugin {guest.plugin!r} gave no answer in {ROUTE_S:.0f} s")
             late.__cause__ = error
             await _refuse(late, scope, receive, send)
+
+
+def _is_streamed(scope: Scope) -> bool:
+    """Tell whether a route reads a body of any length as it comes, and bounds each line by itself."""
+    media = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return scope["path"] == EVENTS_PATH and is_lines(media.decode("latin-1"))
 
 
 async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,6 +26,7 @@ from starlette.responses import Response
 from rejoinder.errors import (
     AccessError,
     AuthenticationError,
+    BacklogError,
     ConflictError,
     EncoderBusyError,
     InvalidInputError,
@@ -108,6 +109,7 @@ _BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
     (ConflictError, "conflict"),
     (InvalidInputError, "invalid-input"),
     (EncoderBusyError, "busy"),
+    (BacklogError, "busy"),
     (ModelNotReadyError, "model-not-ready"),
     (ModelError, "models-unavailable"),
     (StoreUnavailableError, "store-unavailable"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, MetaData, Table, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, MetaData, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from rejoinder.store.columns import JsonText, PlainText, UtcDateTime
@@ -26,7 +26,9 @@ __all__ = [
     "DocumentsRevision",
     "ErasureRow",
     "EvaluationRow",
+    "EventBand",
     "EventRow",
+    "EventStream",
     "ExampleRow",
     "FeedbackRow",
     "HandOffEventRow",
@@ -35,6 +37,7 @@ __all__ = [
     "ModelDecision",
     "ModelTrial",
     "ModelVersion",
+    "ObservationRow",
     "PassageRow",
     "QuestionCluster",
     "QuestionClusterMember",
@@ -568,11 +571,17 @@ class Item(_Owned, table=True):
 
 
 class EventRow(_Owned, table=True):
-    """An `Event` payload. `status`: new, done, or set_aside where a person must look (with `error`)."""
+    """An `Event` payload, where it came from, and its place in the tenant's stream.
+
+    `position`: 1, 2, ... in the order of arrival; readers go by it. `sha256`: of all that was sent, which tells the same from another.
+    `status`: new, done, folded (`duplicate_of` says into which), or set_aside where a person must look (with `error`).
+    """
 
     __tablename__ = "events"
     __table_args__ = (
-        Index(None, "tenant_id", "status", "at", "id"),
+        UniqueConstraint("tenant_id", "position"),
+        UniqueConstraint("tenant_id", "sha256"),
+        Index(None, "tenant_id", "status", "position"),
         Index(None, "tenant_id", "user_id"),
         Index(None, "tenant_id", "at"),
     )
@@ -583,9 +592,60 @@ class EventRow(_Owned, table=True):
     item_id: str | None = Field(default=None, sa_type=PlainText)
     text: str | None = Field(default=None, sa_type=PlainText)
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    source: str = Field(default="", sa_type=PlainText)
+    url: str | None = Field(default=None, sa_type=PlainText)
+    received_at: datetime = Field(sa_type=UtcDateTime)
+    sha256: str = Field(sa_type=PlainText)
+    position: int
+    duplicate_of: str | None = Field(default=None, sa_type=PlainText)
     status: str = Field(default="new", sa_type=PlainText)
     attempts: int = 0
     error: str | None = Field(default=None, sa_type=PlainText)
+
+
+class EventStream(_Record, table=True):
+    """How far a tenant's stream of events goes, and how far it was read: the last positions of both."""
+
+    __tablename__ = "event_streams"
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True, foreign_key="tenants.id", ondelete="CASCADE")
+    written: int
+    read: int
+
+
+class EventBand(_Record, table=True):
+    """A band of an event's MinHash signature: events that share one may be near-duplicates."""
+
+    __tablename__ = "event_bands"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "event_id"], ["events.tenant_id", "events.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "event_id"),
+        Index(None, "tenant_id", "received_at"),
+    )
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True)
+    band: int = Field(sa_type=BigInteger, primary_key=True)
+    event_id: str = Field(sa_type=PlainText, primary_key=True)
+    received_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ObservationRow(_Record, table=True):
+    """An `Observation` payload: the `number`th that was read from its event."""
+
+    __tablename__ = "observations"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "event_id"], ["events.tenant_id", "events.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "type", "key", "at"),
+    )
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True)
+    event_id: str = Field(sa_type=PlainText, primary_key=True)
+    number: int = Field(primary_key=True)
+    type: str = Field(sa_type=PlainText)
+    key: str = Field(default="", sa_type=PlainText)
+    at: datetime = Field(sa_type=UtcDateTime)
+    value: Any = Field(default=None, sa_type=JsonText, nullable=True)
+    confidence: float = 1.0
 
 
 class AlertRow(_Owned, table=True):

@@ -23,6 +23,8 @@ from rejoinder.errors import (
     SettingsError,
     did_you_mean,
 )
+from rejoinder.events.settings import SECTION as EVENTS
+from rejoinder.events.settings import TenantEventSettings
 from rejoinder.fields import seal_secrets
 from rejoinder.handoff.settings import SECTION as HELP_DESK
 from rejoinder.handoff.settings import HelpDeskSettings
@@ -90,6 +92,7 @@ def make_resolver(
             SECTION: PrivacySettings,
             GATE: tenant_gate(loaded.settings.gate),
             HELP_DESK: HelpDeskSettings,
+            EVENTS: TenantEventSettings,
         },
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rejoinder.payloads import Alert, Candidate, Decision, Event, Example, Feedback, Reply
+from rejoinder.store.events import NewEvent
 from rejoinder.store.turns import NewTurn
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -81,6 +82,11 @@ def example(example_id: str = "example_1", **changes: Any) -> Example:
 def event(event_id: str = "event_1", **changes: Any) -> Event:
     """Return a click."""
     return Event(**{"id": event_id, "kind": "click", "at": NOON, "user_id": "ann", "data": {"page": 1}, **changes})
+
+
+def new_event(event_id: str = "event_1", *, sha256: str = "", **changes: Any) -> NewEvent:
+    """Return a click that arrives, its content by default its id."""
+    return NewEvent(event=event(event_id, **changes), sha256=sha256 or event_id, source="shop")
 
 
 def alert(incident: str = "incident_1", **changes: Any) -> Alert:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from rejoinder.errors import StoreError
+from rejoinder.store.columns import UtcDateTime
 from rejoinder.store.database import Database
+from rejoinder.store.events import list_events, unread_count, unread_events
 from rejoinder.store.tables import metadata
 from rejoinder.store.tenants import list_tenants
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, bindparam, inspect, text
 
-NEWEST = "0010"
+NEWEST = "0011"
 
 
 def differences(connection: Connection) -> list[object]:
@@ -68,8 +71,8 @@ async def test_a_store_of_a_newer_version_is_refused_and_left_alone(empty_place)
 
 
 async def test_an_unknown_revision_to_go_back_to_is_refused(database: Database):
-    with pytest.raises(StoreError, match=r"no schema revision '003'.*Did you mean '0003'"):
-        await database.downgrade("003")
+    with pytest.raises(StoreError, match=r"no schema revision '0001x'.*Did you mean '0001'"):
+        await database.downgrade("0001x")
 
 
 async def test_a_store_without_tables_says_what_to_do(empty_place):
@@ -99,3 +102,23 @@ async def test_several_processes_may_migrate_at_once(empty_place, processes: int
     ]
     outputs = [await process.communicate() for process in started]
     assert [out.strip() for out, _ in outputs] == [NEWEST.encode()] * processes, outputs
+
+
+async def test_events_that_are_there_become_a_stream_that_was_read_as_far_as_it_was(database: Database):
+    await database.downgrade("0009")
+    rows = [("e1", "new", 3), ("e2", "done", 2), ("e3", "new", 1), ("e4", "set_aside", 4)]
+    values = "'acme', :id, 'click', :at, '{}', :status, 0"
+    adding = text(f"INSERT INTO events (tenant_id, id, kind, at, data, status, attempts) VALUES ({values})")  # noqa: S608  # our own
+    async with database.write() as session:
+        for event_id, status, day in rows:
+            moment = datetime(2026, 1, day, tzinfo=UTC)
+            await session.execute(
+                adding.bindparams(bindparam("at", type_=UtcDateTime())),
+                {"id": event_id, "status": status, "at": moment},
+            )
+    await database.migrate()
+    assert [one.id for one in await list_events(database, "acme")] == ["e2", "e4", "e3", "e1"]
+    unread = await unread_events(database, "acme", limit=9)
+    assert unread is not None
+    assert [one.id for one in unread.events] == ["e3", "e1"]
+    assert await unread_count(database, "acme") == 2

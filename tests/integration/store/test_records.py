@@ -12,7 +12,7 @@ from rejoinder.store import alerts, conversations, decisions, documents, events,
 from rejoinder.store.database import Database
 from rejoinder.store.tables import Item
 
-from .samples import NOON, alert, decision, event, example, later
+from .samples import NOON, alert, decision, example, later, new_event
 
 
 async def test_tenants_are_made_changed_and_removed(database: Database):
@@ -77,7 +77,7 @@ async def test_users_are_added_once_and_removed_with_what_is_theirs(database: Da
     assert await users.list_users(database, "acme", after="ann") == []
     await conversations.open_conversation(database, "acme", user_id="ann")
     await examples.add_examples(database, "acme", [example(), example("e2", user_id="bob")])
-    await events.add_events(database, "acme", [event()])
+    await events.add_events(database, "acme", [new_event()])
     await decisions.add_decision(database, "acme", decision())
     removed = await users.delete_user(database, "acme", "ann")
     assert removed == {"users": 1, "conversations": 1, "examples": 1, "events": 1, "decisions": 1}
@@ -118,18 +118,6 @@ async def test_documents_say_whether_they_changed(database: Database):
     await documents.delete_document(database, "acme", "d1")
     with pytest.raises(NotFoundError):
         await documents.delete_document(database, "acme", "d1")
-
-
-async def test_events_are_kept_once_and_marked(database: Database):
-    assert await events.add_events(database, "acme", [event("e2", at=later(1)), event("e1")]) == ["e2", "e1"]
-    assert await events.add_events(database, "acme", [event("e1"), event("e3", kind="buy")]) == ["e3"]
-    assert [one.id for one in await events.list_events(database, "acme", status="new")] == ["e1", "e3", "e2"]
-    assert await events.mark_events(database, "acme", ["e1"], "set_aside", error="no such page") == 1
-    assert await events.list_events(database, "acme", status="set_aside") == [event("e1")]
-    assert [one.id for one in await events.list_events(database, "acme", kind="buy", user_id="ann", since=NOON)] == [
-        "e3"
-    ]
-    assert await events.get_event(database, "acme", "e1") == event("e1")
 
 
 async def test_an_incident_is_kept_once_with_its_deliveries(database: Database):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from rejoinder import store
 from rejoinder.errors import ConflictError, NotFoundError
-from rejoinder.payloads import ConversationState, Evaluation, Reward
+from rejoinder.events.near_duplicates import Sketch
+from rejoinder.payloads import ConversationState, Evaluation, Observation, Reward
 from rejoinder.store import (
     alerts,
     choices,
@@ -152,7 +153,10 @@ async def acme(database: Database) -> Acme:
     passage = documents.NewPassage(start=0, end=4, sha256="sum", encoder_hash="e", vector=b"vector")
     await documents.put_document(database, "acme", "doc_1", source="faq", text="text", passages=[passage])
     await items.put_item(database, "acme", "item_1", title="Item")
-    await events.add_events(database, "acme", [event()])
+    await events.add_events(database, "acme", [banded("event_1"), banded("event_2")])
+    read = await events.unread_events(database, "acme", limit=1)
+    assert read is not None
+    await events.events_read(database, "acme", read, [observation()], error="no")
     await alerts.add_alert(database, "acme", alert(), receivers=["mail"], at=NOON)
     ids.delivery = (await alerts.list_deliveries(database, "acme"))[0].id
     await review.replace_picked(database, "acme", ["decision_1"], since=NOON, at=NOON, most=1)
@@ -164,6 +168,19 @@ async def acme(database: Database) -> Acme:
     ids.hand_off = new.id
     await hand_offs.see_agent(database, "acme", "agent:eva", name="Eva", at=NOON)
     return ids
+
+
+def banded(event_id: str, **changes: Any) -> events.NewEvent:
+    sketch = Sketch(bands=(1,), shingles=frozenset((event_id.encode(),)), threshold=1.0)
+    return events.NewEvent(event=event(event_id, **changes), sha256=event_id, source="shop", sketch=sketch)
+
+
+def observation() -> Observation:
+    return Observation(event_id="event_1", type="topic", key="cards", at=NOON)
+
+
+def unread_of_acme() -> events.Unread:
+    return events.Unread(1, 2, (event("event_1"), event("event_2")), 0)
 
 
 def found_cluster(title: str) -> clusters.FoundCluster:
@@ -249,10 +266,16 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "erasures.release_files": lambda db, t, a: erasures.release_files(db, t, [a.version]),
     "erasures.stop_runs": lambda db, t, _: erasures.stop_runs(db, t, ["intent"], reason="x"),
     "erasures.take_examples": lambda db, t, _: erasures.take_examples(db, t, user_id="ann"),
-    "events.add_events": lambda db, t, _: events.add_events(db, t, [event(text="Other's")]),
+    "events.add_events": lambda db, t, _: events.add_events(db, t, [banded("event_1", text="Other's")]),
+    "events.events_read": lambda db, t, _: events.events_read(db, t, unread_of_acme(), [observation()]),
+    "events.forget_bands": lambda db, t, _: events.forget_bands(db, t, later(9e9)),
     "events.get_event": lambda db, t, _: events.get_event(db, t, "event_1"),
-    "events.list_events": lambda db, t, _: events.list_events(db, t, user_id="ann"),
-    "events.mark_events": lambda db, t, _: events.mark_events(db, t, ["event_1"], "done"),
+    "events.list_events": lambda db, t, _: events.list_events(db, t),
+    "events.list_observations": lambda db, t, _: events.list_observations(db, t, "event_1"),
+    "events.note_attempt": lambda db, t, _: events.note_attempt(db, t, unread_of_acme(), "Other's"),
+    "events.read_again": lambda db, t, _: events.read_again(db, t, "event_1"),
+    "events.unread_count": lambda db, t, _: events.unread_count(db, t),
+    "events.unread_events": lambda db, t, _: events.unread_events(db, t, limit=9),
     "examples.add_examples": lambda db, t, _: examples.add_examples(db, t, [example(label="Other's", at=later(1))]),
     "examples.count_examples": lambda db, t, _: examples.count_examples(db, t),
     "examples.get_example": lambda db, t, _: examples.get_example(db, t, "example_1"),
@@ -435,7 +458,7 @@ def test_every_table_names_the_tenant():
         if table.name != "tenants":
             assert any(
                 key.column.table.name
-                in {"tenants", "conversations", "documents", "model_versions", "question_clusters"}
+                in {"tenants", "conversations", "documents", "events", "model_versions", "question_clusters"}
                 for key in table.c.tenant_id.foreign_keys
             ), table.name
 

@@ -1,0 +1,1 @@
+"""The stream of events: taken in, near-duplicates folded, read by plugins."""

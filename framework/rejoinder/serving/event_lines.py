@@ -1,0 +1,16 @@
+"""Which requests are a stream of events, a line of JSON each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["EVENTS_PATH", "LINES", "is_lines"]
+
+EVENTS_PATH: Final = "/v1/events"
+LINES: Final = "application/x-ndjson"
+
+
+def is_lines(content_type: str) -> bool:
+    """Tell whether a header `Content-Type` says JSON lines."""
+    media = content_type.partition(";")[0].strip().lower()
+    return media in (LINES, "application/jsonl", "application/json-lines")
