@@ -38,6 +38,7 @@ _FEATURES: Final = (
     "untouched",
     "untouched_content",
 )
+_COLUMN: Final = {name: number for number, name in enumerate(_FEATURES)}
 _CONTENT_COLUMNS: Final = [
     number
     for number, name in enumerate(_FEATURES)
@@ -81,13 +82,12 @@ class _Evidence:
         for number, name in enumerate((*SOURCES, "lift")):
             for row in range(len(ranked)):
                 found[row, :, number * _VIEWS : (number + 1) * _VIEWS] = _views(scores[name][row], ranked[row])
-        rest = _VIEWS * (len(SOURCES) + 1)
         untouched = self.counts == 0
         days = np.abs(now[:, None] - np.where(untouched, 0.0, self.last)) / _DAY_S
-        found[..., rest] = self.neighbours.lift(np.log1p(self.counts))
-        found[..., rest + 1] = np.log1p(self.counts)
-        found[..., rest + 2] = np.where(untouched, 0.0, -np.log1p(days))
-        found[..., rest + 4] = untouched
+        found[..., _COLUMN["neighbours_popularity"]] = self.neighbours.lift(np.log1p(self.counts))
+        found[..., _COLUMN["popularity"]] = np.log1p(self.counts)
+        found[..., _COLUMN["recency"]] = np.where(untouched, 0.0, -np.log1p(days))
+        found[..., _COLUMN["untouched"]] = untouched
         return found
 
 
@@ -96,9 +96,10 @@ class Recommender:
     """Scores of all items for users, better first.
 
     Attributes:
-        sources: by kind, each a recommender of its own.
-        settings: chosen for each kind.
-        weights: of the ranker, by feature.
+        evidence: what the events say.
+        settings: chosen for each kind of source.
+        content: the ranker of items that nobody has touched, by text; its score is an input of the other.
+        ranker: of all items.
     """
 
     evidence: _Evidence
@@ -108,7 +109,7 @@ class Recommender:
 
     @property
     def sources(self) -> Mapping[str, Source]:
-        """The sources by kind."""
+        """The sources by kind, each a recommender of its own."""
         return self.evidence.sources
 
     @property
@@ -231,7 +232,12 @@ def _views(scores: Floats, ranked: Bools) -> Floats:
 
 
 def _add_content(features: Floats, content: ConditionalLogit) -> None:
-    """Write the content ranker's score into (..., features), and again for items that nobody has touched."""
+    """Write the content ranker's score into (..., features), and again for items that nobody has touched.
+
+    Of these, its score alone says what their neighbours' popularity means: for touched items that is read against their own.
+    """
     score = content.scores(features[..., _CONTENT_COLUMNS])
-    features[..., -3] = score
-    features[..., -1] = score * features[..., -2]
+    untouched = features[..., _COLUMN["untouched"]]
+    features[..., _COLUMN["content"]] = score
+    features[..., _COLUMN["untouched_content"]] = score * untouched
+    features[..., _COLUMN["neighbours_popularity"]] *= 1 - untouched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -31,11 +32,11 @@ class ItemKnn:
         norms = np.sqrt(events.counts)
         rows = []
         for start in range(0, events.n_items, _BLOCK):
-            block = slice(start, min(start + _BLOCK, events.n_items))
-            common = (matrix[:, block].T @ matrix).toarray()
-            likeness = common / (norms[block, None] * norms + shrinkage + (common == 0))
-            likeness[np.arange(len(likeness)), np.arange(block.start, block.stop)] = 0
-            rows.append(_nearest(likeness, neighbours))
+            common = (matrix[:, start : start + _BLOCK].T @ matrix).tocoo()
+            row, column = common.row + start, common.col
+            likeness = common.data / (norms[row] * norms[column] + shrinkage)
+            likeness[row == column] = 0
+            rows.append(_nearest(sparse.csr_matrix((likeness, (common.row, column)), shape=common.shape), neighbours))
         self._likeness: Any = sparse.vstack(rows, format="csr")
 
     def scores(self, queries: Histories) -> Floats:
@@ -43,9 +44,11 @@ class ItemKnn:
         return np.asarray((queries.matrix() @ self._likeness).toarray())
 
 
-def _nearest(likeness: Floats, neighbours: int) -> Any:
-    """Return the rows as a CSR matrix with only the `neighbours` greatest of each."""
-    if likeness.shape[1] > neighbours:
-        least = np.partition(likeness, -neighbours, axis=1)[:, -neighbours]
-        likeness = np.where(likeness >= least[:, None], likeness, 0)
-    return sparse.csr_matrix(likeness)
+def _nearest(likeness: Any, neighbours: int) -> Any:
+    """Return a CSR matrix with only the `neighbours` greatest of each row."""
+    for start, end in pairwise(likeness.indptr):
+        row = likeness.data[start:end]
+        if len(row) > neighbours:
+            row[np.argpartition(row, -neighbours)[:-neighbours]] = 0
+    likeness.eliminate_zeros()
+    return likeness

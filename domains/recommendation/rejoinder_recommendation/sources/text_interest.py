@@ -27,9 +27,9 @@ class TextInterest:
     def scores(self, queries: Histories) -> Floats:
         """Return (queries, items)."""
         weights = np.exp2(-queries.ages / self._half_life)
-        return np.asarray(_unit(queries.matrix(weights) @ self._vectors) @ self._vectors.T)
+        return _unit(queries.matrix(weights) @ self._vectors) @ self._vectors.T
 
 
 def _unit(vectors: Floats) -> Floats:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0))
