@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +123,9 @@ def test_too_little_to_learn_from_is_said(files: Path, tmp_path: Path) -> None:
 
 def test_the_plugin_keeps_the_rules() -> None:
     check_plugin(RecommendationPlugin(), name="recommendation")
+
+
+def test_the_plugin_pulls_in_nothing_heavy() -> None:
+    code = "import sys, rejoinder_recommendation; print(*{'numpy', 'scipy', 'torch', 'typer'} & set(sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
