@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 DOMAIN = ROOT / "domains" / "customer_service"
-OURS = ("rejoinder", "rejoinder_customer_service", "rejoinder_finance_sentiment")
+OURS = ("rejoinder", "rejoinder_customer_service", "rejoinder_finance_sentiment", "rejoinder_recommendation")
 TIMEOUT_S = 300
 INSTALL_MODELS = "pip install 'rejoinder[models]'"
 

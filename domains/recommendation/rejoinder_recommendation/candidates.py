@@ -1,0 +1,116 @@
+"""All sources, each with the settings that suit the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from rejoinder_recommendation.histories import Bools, Floats, Histories, Ints
+from rejoinder_recommendation.hold_out import HoldOut
+from rejoinder_recommendation.ranking_metrics import ndcg, ranks
+from rejoinder_recommendation.sources.ease import Ease
+from rejoinder_recommendation.sources.implicit_als import ImplicitAls
+from rejoinder_recommendation.sources.item_knn import ItemKnn
+from rejoinder_recommendation.sources.popularity import Popularity
+from rejoinder_recommendation.sources.source import Source
+from rejoinder_recommendation.sources.text_interest import TextInterest
+from rejoinder_recommendation.sources.transitions import Transitions
+
+__all__ = ["SETTINGS", "SOURCES", "Settings", "choose_settings", "fit_sources", "places", "slices"]
+
+Settings = Mapping[str, float]
+_Fit = Callable[..., Source]
+
+_QUERIES: Final = 64
+"""So many users are scored at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How to fit one kind of source, and the settings to choose among: as many for each kind."""
+
+    fit: _Fit
+    settings: tuple[Settings, ...] = field(default=())
+
+
+def _popularity(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+    return Popularity(events, **settings)
+
+
+def _item_knn(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+    return ItemKnn(events, **settings)
+
+
+def _ease(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+    return Ease(events, **settings)
+
+
+def _implicit_als(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+    return ImplicitAls(events, regularisation=1.0, seed=seed, **settings)
+
+
+def _text(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+    return TextInterest(vectors, **settings)
+
+
+def _sequence(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+    return Transitions(events, **settings)
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "popularity": _Kind(_popularity, tuple({"half_life_days": days} for days in (30.0, 180.0, 1000.0, 1e6))),
+    "item_knn": _Kind(
+        _item_knn,
+        tuple({"neighbours": near, "shrinkage": by} for near, by in ((20, 5.0), (100, 0.0), (100, 20.0), (500, 5.0))),
+    ),
+    "ease": _Kind(_ease, tuple({"regularisation": by} for by in (30.0, 100.0, 300.0, 1000.0))),
+    "implicit_als": _Kind(
+        _implicit_als,
+        tuple({"factors": n, "confidence": by} for n, by in ((16, 5.0), (32, 2.0), (32, 10.0), (64, 5.0))),
+    ),
+    "text": _Kind(_text, tuple({"half_life": items} for items in (1.0, 3.0, 10.0, 100.0))),
+    "sequence": _Kind(
+        _sequence,
+        tuple({"decay": by, "window": n} for by, n in ((0.5, 5), (0.7, 8), (0.85, 15), (0.95, 30))),
+    ),
+}
+
+SOURCES: Final = tuple(_KINDS)
+"""The names of all kinds of sources."""
+
+SETTINGS: Final[Mapping[str, tuple[Settings, ...]]] = {name: kind.settings for name, kind in _KINDS.items()}
+
+
+def choose_settings(hold_out: HoldOut, vectors: Floats, *, seed: int) -> dict[str, Settings]:
+    """Choose for each kind the settings that find held-out items best by NDCG@10; every kind has the same number to choose from."""
+    chosen = {}
+    for name, kind in _KINDS.items():
+        found = []
+        for settings in kind.settings:
+            source = kind.fit(hold_out.training, vectors, seed, **settings)
+            found.append(ndcg(places(hold_out, source.scores)).mean())
+        chosen[name] = kind.settings[int(np.argmax(found))]
+    return chosen
+
+
+def fit_sources(events: Histories, vectors: Floats, chosen: Mapping[str, Settings], *, seed: int) -> dict[str, Source]:
+    """Fit a source of each kind on events and item vectors."""
+    return {name: kind.fit(events, vectors, seed, **chosen[name]) for name, kind in _KINDS.items()}
+
+
+def places(hold_out: HoldOut, scores: Callable[[Histories], Floats]) -> Ints:
+    """Return the place of each held-out item among the items ranked for its user."""
+    found = [np.zeros(0, dtype=np.int64)]
+    for rows, queries, ranked in slices(hold_out):
+        found.append(ranks(scores(queries), ranked, hold_out.targets[rows]))
+    return np.concatenate(found)
+
+
+def slices(hold_out: HoldOut) -> Iterator[tuple[slice, Histories, Bools]]:
+    """Yield the queries in portions that fit into memory: which rows, their histories, and what is ranked for each."""
+    for start in range(0, len(hold_out), _QUERIES):
+        rows = slice(start, min(start + _QUERIES, len(hold_out)))
+        yield rows, hold_out.queries.take(np.arange(rows.start, rows.stop)), hold_out.ranked(rows)

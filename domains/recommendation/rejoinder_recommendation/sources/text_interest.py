@@ -1,0 +1,35 @@
+"""Likeness of texts: what a user's items say, and what an item says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rejoinder_recommendation.histories import Floats, Histories
+
+__all__ = ["TextInterest"]
+
+
+class TextInterest:
+    """Cosine of an item's vector with the mean of the user's, later ones for more. Knows items that nobody has touched.
+
+    Args:
+        vectors: (items, dim), rows of length 1, or 0 for an item without text.
+        half_life: an item so many events ago counts half, > 0.
+    """
+
+    def __init__(self, vectors: Floats, *, half_life: float) -> None:
+        """Take what all items have in common out of the vectors."""
+        some = np.linalg.norm(vectors, axis=1) > 0
+        centred = np.where(some[:, None], vectors - vectors[some].mean(axis=0), 0.0) if some.any() else vectors
+        self._vectors = _unit(centred)
+        self._half_life = half_life
+
+    def scores(self, queries: Histories) -> Floats:
+        """Return (queries, items)."""
+        weights = np.exp2(-queries.ages / self._half_life)
+        return _unit(queries.matrix(weights) @ self._vectors) @ self._vectors.T
+
+
+def _unit(vectors: Floats) -> Floats:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0))

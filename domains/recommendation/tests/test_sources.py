@@ -1,0 +1,118 @@
+"""Each source against its formula on small data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rejoinder_recommendation.histories import Floats, Histories
+from rejoinder_recommendation.sources.ease import Ease
+from rejoinder_recommendation.sources.implicit_als import ImplicitAls
+from rejoinder_recommendation.sources.item_knn import ItemKnn
+from rejoinder_recommendation.sources.popularity import Popularity
+from rejoinder_recommendation.sources.text_interest import TextInterest
+from rejoinder_recommendation.sources.transitions import Transitions
+from rejoinder_recommendation.text_neighbours import TextNeighbours
+
+DAY_S = 86_400.0
+
+
+def histories(*users: list[int], n_items: int, seconds: list[float] | None = None) -> Histories:
+    items = np.array([item for user in users for item in user], dtype=np.int64)
+    starts = np.cumsum([0, *map(len, users)])
+    times = np.arange(len(items), dtype=np.float64) if seconds is None else np.array(seconds)
+    return Histories(starts, items, times, n_items)
+
+
+def drawn(n_users: int, n_items: int) -> Histories:
+    random = np.random.default_rng(0)
+    users = [random.permutation(n_items)[: random.integers(1, n_items)].tolist() for _ in range(n_users)]
+    return histories(*users, n_items=n_items)
+
+
+def dense(events: Histories) -> Floats:
+    return np.asarray(events.matrix().toarray())
+
+
+def test_popularity_halves_with_the_distance_in_time() -> None:
+    events = histories([0, 1], [0, 2], n_items=3, seconds=[0.0, 10 * DAY_S, 20 * DAY_S, 30 * DAY_S])
+
+    found = Popularity(events, half_life_days=10).scores(events)
+
+    assert found == pytest.approx(np.array([[0.5 + 0.5, 1, 0.25], [0.125 + 0.5, 0.25, 1]]))
+
+
+@pytest.mark.parametrize(("n_users", "n_items"), [(30, 6), (5, 12)])
+def test_ease_is_steck_s_closed_form_with_more_users_or_more_items(n_users: int, n_items: int) -> None:
+    events = drawn(n_users, n_items)
+    matrix = dense(events)
+    inverse = np.linalg.inv(matrix.T @ matrix + 2.5 * np.eye(n_items))
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    others = drawn(3, n_items)
+
+    ease = Ease(events, regularisation=2.5)
+
+    assert ease.scores(events) == pytest.approx(matrix @ weights)
+    assert ease.scores(others) == pytest.approx(dense(others) @ weights)
+
+
+def test_item_knn_is_the_sum_of_cosines_over_the_nearest() -> None:
+    events = histories([0, 1], [0, 1], [0, 2], [2, 3], n_items=4)
+    cosine = 2 / np.sqrt(6)
+
+    found = ItemKnn(events, neighbours=1, shrinkage=0.0).scores(histories([0], [0, 2], n_items=4))
+
+    assert found[0] == pytest.approx([0, cosine, 0, 0])
+    assert found[1] == pytest.approx([0, cosine, 0, 1 / np.sqrt(2)])
+    shrunk = ItemKnn(events, neighbours=1, shrinkage=1.0).scores(histories([0], n_items=4))
+    assert shrunk[0] == pytest.approx([0, 2 / (np.sqrt(6) + 1), 0, 0])
+
+
+def test_als_ends_where_no_user_s_vector_can_fit_better() -> None:
+    events = drawn(12, 7)
+    settings = {"factors": 3, "regularisation": 0.5, "confidence": 4.0}
+    als = ImplicitAls(events, **settings, seed=0)
+    matrix = dense(events)
+
+    found = als.scores(events)
+
+    items = als._items
+    for row, wanted in zip(found, matrix, strict=True):
+        confidence = np.diag(1 + 4.0 * wanted)
+        user = np.linalg.solve(items.T @ confidence @ items + 0.5 * np.eye(3), items.T @ confidence @ wanted)
+        assert row == pytest.approx(items @ user)
+    assert found[matrix == 1].mean() > found[matrix == 0].mean() + 0.2
+    assert np.array_equal(found, ImplicitAls(events, **settings, seed=0).scores(events))
+
+
+def test_text_interest_follows_the_latest_items_and_leaves_out_what_has_no_text() -> None:
+    vectors = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.0, 0.0]])
+
+    found = TextInterest(vectors, half_life=0.5).scores(histories([2, 0], [0, 2], [3], n_items=4))
+
+    assert found[0].argmax() == 0
+    assert found[1].argmax() == 2
+    assert found[:, 3].tolist() == [0, 0, 0]
+    assert not found[2].any()
+
+
+def test_transitions_count_followers_by_their_distance() -> None:
+    events = histories([0, 1, 2], [0, 1], n_items=3)
+    after_0, after_1 = np.array([0, 2, 0.5]) / 4.5, np.array([0, 0, 1]) / 3
+
+    found = Transitions(events, decay=0.5, window=2).scores(histories([0, 1], [2, 1, 0], n_items=3))
+
+    assert found[0] == pytest.approx(after_1 + 0.5 * after_0)
+    assert found[1] == pytest.approx(after_0 + 0.5 * after_1)
+
+
+def test_an_item_is_lifted_by_its_neighbours_and_not_by_itself() -> None:
+    vectors = np.array([[1.0, 0.0], [0.96, 0.28], [0.0, 1.0], [0.0, 0.0]])
+    neighbours = TextNeighbours(vectors, np.array([True, True, False, True]))
+
+    found = neighbours.lift(np.array([[1.0, 2.0, 30.0, 40.0]]))
+
+    assert found[0, :2].tolist() == [2, 1]
+    assert found[0, 2] == pytest.approx(2)
+    assert found[0, 3] == 0
+    assert not TextNeighbours(vectors, np.zeros(4, dtype=bool)).lift(np.ones(4)).any()
