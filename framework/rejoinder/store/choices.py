@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,13 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rejoinder.store.access import reading
+from rejoinder.store.chunks import in_chunks
 from rejoinder.store.tables import DecisionRow, FeedbackRow, table_of
 
 __all__ = ["RewardedChoice", "rewarded_choices"]
 
 _decisions = table_of(DecisionRow).c
 _feedback = table_of(FeedbackRow).c
-_AT_ONCE = 500
 
 
 class RewardedChoice(NamedTuple):
@@ -51,12 +52,12 @@ def rewarded_choices(
     new = session.execute(statement).all()
     ids = list(dict.fromkeys(row.decision_id for row in reversed(new)))
     found: list[RewardedChoice] = []
-    for start in range(0, len(ids), _AT_ONCE):
-        found += _choices(session, tenant_id, ids[start : start + _AT_ONCE])
+    for some in in_chunks(ids):
+        found += _choices(session, tenant_id, some)
     return (new[0].at if new else None), found
 
 
-def _choices(session: Session, tenant_id: str, decision_ids: list[str]) -> list[RewardedChoice]:
+def _choices(session: Session, tenant_id: str, decision_ids: Sequence[str]) -> list[RewardedChoice]:
     rewards: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in session.execute(
         select(_feedback.decision_id, _feedback.rewards).where(

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from rejoinder.context import utc_now
 from rejoinder.errors import ConflictError
 from rejoinder.store.access import get_or_none, get_record, list_records, missing, reading, writing
+from rejoinder.store.chunks import in_chunks
 from rejoinder.store.columns import dump_json
 from rejoinder.store.database import Database
 from rejoinder.store.tables import Document, DocumentsRevision, PassageRow, table_of
@@ -42,9 +43,6 @@ _revisions = table_of(DocumentsRevision)
 
 _REVISION: Final = "SELECT revision FROM documents_revisions WHERE tenant_id = :tenant"
 _DOCUMENT_REVISION: Final = "SELECT revision FROM documents WHERE tenant_id = :tenant AND id = :id"
-
-_AT_ONCE: Final = 500
-"""Ids of one statement: databases bound their number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +207,7 @@ def list_passages(
 ) -> list[tuple[Document, list[PassageRow]]]:
     """Return these documents with their passages in order, as far as they are there."""
     found: list[tuple[Document, list[PassageRow]]] = []
-    for part in _parts(sorted(document_ids)):
+    for part in in_chunks(sorted(document_ids)):
         documents = list_records(session, select(Document).where(_c.tenant_id == tenant_id, _c.id.in_(part)))
         mine = (_passages.c.tenant_id == tenant_id, _passages.c.document_id.in_(part))
         rows = list_records(
@@ -226,7 +224,7 @@ def list_passages(
 def vectors_of(session: Session, tenant_id: str, encoder_hash: str, sha256s: Collection[str]) -> dict[str, bytes]:
     """Return the vectors that a tenant's passages have of texts with these sums, by the sum: what need not be encoded again."""
     found: dict[str, bytes] = {}
-    for part in _parts(sorted(sha256s)):
+    for part in in_chunks(sorted(sha256s)):
         mine = (
             _passages.c.tenant_id == tenant_id,
             _passages.c.sha256.in_(part),
@@ -269,7 +267,7 @@ def _set_vectors(session: Session, tenant_id: str, vectors: Mapping[str, bytes],
     if not concerned:
         return
     revision = _next_revision(session, tenant_id)
-    for part in _parts(sorted(concerned)):
+    for part in in_chunks(sorted(concerned)):
         session.execute(update(Document).where(_c.tenant_id == tenant_id, _c.id.in_(part)).values(revision=revision))
 
 
@@ -287,7 +285,3 @@ def _row(tenant_id: str, document_id: str, number: int, passage: NewPassage) -> 
     start, end, headings = values.pop("start"), values.pop("end"), list(values.pop("headings"))
     place = {"tenant_id": tenant_id, "document_id": document_id, "number": number}
     return {**place, "start_char": start, "end_char": end, "headings": headings, **values}
-
-
-def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
-    return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
 from rejoinder.store.access import get_record, list_records, reading, writing
+from rejoinder.store.chunks import in_chunks
 from rejoinder.store.ids import new_id
 from rejoinder.store.tables import (
     AdaptationRun,
@@ -56,7 +57,6 @@ _trials = table_of(ModelTrial).c
 _conversations = table_of(Conversation).c
 _decisions = table_of(DecisionRow).c
 _events = table_of(EventRow).c
-_CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +275,7 @@ def knows_erased(session: Session, tenant_id: str, example_ids: Collection[str])
             .where(_examples.tenant_id == tenant_id, _examples.id.in_(chunk))
         )
         or 0
-        for chunk in _chunks(example_ids)
+        for chunk in in_chunks(sorted(set(example_ids)))
     )
     return there < len(set(example_ids))
 
@@ -292,9 +292,3 @@ def _mark(session: Session, version: ModelVersion, at: datetime) -> ModelVersion
         session.execute(update(ModelTrial).where(*ended).values(outcome="rejected", ended_at=at))
     session.add(version)
     return version
-
-
-def _chunks(ids: Collection[str]) -> Iterator[Sequence[Any]]:
-    unique = sorted(set(ids))
-    for start in range(0, len(unique), _CHUNK):
-        yield unique[start : start + _CHUNK]

@@ -20,6 +20,7 @@ from rejoinder.context import utc_now
 from rejoinder.errors import BacklogError
 from rejoinder.payloads import Event, Observation
 from rejoinder.store.access import get_record, list_records, missing, reading, writing
+from rejoinder.store.chunks import in_chunks
 from rejoinder.store.tables import EventBand, EventRow, EventStream, ObservationRow, table_of
 from rejoinder.wire import from_json, to_json
 
@@ -46,8 +47,6 @@ __all__ = [
 EventStatus = Literal["new", "done", "folded", "set_aside"]
 
 _RETRY_S = 10.0
-_CHUNK = 500
-"""Values in one `IN (...)`."""
 
 _events, _streams, _bands = table_of(EventRow), table_of(EventStream), table_of(EventBand)
 _observations = table_of(ObservationRow)
@@ -360,8 +359,8 @@ class _Known:
         return None
 
     def _rows(self, statement: Any, column: Any, values: Sequence[Any]) -> Iterable[Row[Any]]:
-        for start in range(0, len(values), _CHUNK):
-            yield from self._session.execute(statement.where(column.in_(values[start : start + _CHUNK])))
+        for some in in_chunks(values):
+            yield from self._session.execute(statement.where(column.in_(some)))
 
 
 def _event(row: Mapping[str, Any]) -> Event:

@@ -13,6 +13,7 @@ from rejoinder.context import utc_now
 from rejoinder.learning.propensity import without_propensity
 from rejoinder.payloads import Example
 from rejoinder.store.access import add_missing, missing, reading, writing
+from rejoinder.store.chunks import in_chunks
 from rejoinder.store.tables import DecisionRow, ExampleRow, table_of
 from rejoinder.wire import from_json, to_json
 
@@ -37,7 +38,6 @@ _About: TypeAlias = tuple[str | None, str, str, str | None]
 _NOT_SAID = ("tenant_id", "held_back", "active", "subject_id", "imported_at", "origin", "taken_back_at")
 _COLUMNS = tuple(column for column in _c if column.name not in _NOT_SAID)
 _decisions = table_of(DecisionRow).c
-_MOST_IDS = 500
 
 
 class Provenance(NamedTuple):
@@ -119,8 +119,8 @@ def get_example(session: Session, tenant_id: str, example_id: str) -> Example:
 def get_examples(session: Session, tenant_id: str, example_ids: Sequence[str]) -> dict[str, Example]:
     """Return those examples that there are of these ids, by id."""
     found = {}
-    for start in range(0, len(example_ids), _MOST_IDS):
-        mine = (_c.tenant_id == tenant_id, _c.id.in_(example_ids[start : start + _MOST_IDS]))
+    for some in in_chunks(example_ids):
+        mine = (_c.tenant_id == tenant_id, _c.id.in_(some))
         found.update({row.id: _example(row) for row in session.execute(select(*_COLUMNS).where(*mine))})
     return found
 
@@ -256,8 +256,8 @@ def _subjects(session: Session, tenant_id: str, examples: Iterable[Example]) -> 
     """Return, by decision, whose words examples hold."""
     ids = sorted({example.decision_id for example in examples if example.decision_id is not None})
     found: dict[str, str | None] = {}
-    for start in range(0, len(ids), _MOST_IDS):
-        mine = (_decisions.tenant_id == tenant_id, _decisions.id.in_(ids[start : start + _MOST_IDS]))
+    for some in in_chunks(ids):
+        mine = (_decisions.tenant_id == tenant_id, _decisions.id.in_(some))
         rows = session.execute(select(_decisions.id, _decisions.user_id).where(*mine))
         found |= {decision_id: user_id for decision_id, user_id in rows}  # noqa: C416  # typed rows
     return found

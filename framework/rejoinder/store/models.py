@@ -13,6 +13,7 @@ from rejoinder.context import utc_now
 from rejoinder.errors import ConflictError, NotFoundError
 from rejoinder.payloads import Evaluation
 from rejoinder.store.access import get_record, list_records, reading, writing
+from rejoinder.store.chunks import in_chunks
 from rejoinder.store.erasures import knows_erased
 from rejoinder.store.ids import new_id
 from rejoinder.store.tables import EvaluationRow, ModelVersion, VersionExamples, table_of
@@ -44,7 +45,6 @@ _MOVES: Final[Mapping[VersionState, tuple[VersionState, ...]]] = {
     "live": ("retired",),
     "retired": ("live",),
 }
-_MOST_TENANTS: Final = 500
 
 _versions = table_of(ModelVersion).c
 _evaluations = table_of(EvaluationRow).c
@@ -158,9 +158,8 @@ def live_version(session: Session, tenant_id: str, task: str) -> ModelVersion | 
 def live_versions(session: Session, tenant_ids: Collection[str]) -> dict[tuple[str, str], str]:
     """Return the ids of the versions that serve these tenants, by tenant and task: what a server asks again and again."""
     found: dict[tuple[str, str], str] = {}
-    asked = sorted(tenant_ids)
-    for start in range(0, len(asked), _MOST_TENANTS):
-        mine = (_versions.tenant_id.in_(asked[start : start + _MOST_TENANTS]), _versions.state == "live")
+    for some in in_chunks(sorted(tenant_ids)):
+        mine = (_versions.tenant_id.in_(some), _versions.state == "live")
         for tenant_id, task, version_id in session.execute(
             select(_versions.tenant_id, _versions.task, _versions.id).where(*mine)
         ):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rejoinder.store.access import reading
+from rejoinder.store.chunks import in_chunks
 from rejoinder.store.tables import (
     DecisionRow,
     ExampleRow,
@@ -31,7 +31,6 @@ _examples = table_of(ExampleRow).c
 _items = table_of(ReviewItem).c
 _clusters = table_of(QuestionCluster).c
 _members = table_of(QuestionClusterMember).c
-_CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ def asked_questions(session: Session, tenant_id: str, task: str, *, since: datet
 def texts_of_decisions(session: Session, tenant_id: str, decision_ids: Sequence[str]) -> dict[str, str]:
     """Return, within another access function, what decisions were about, by id."""
     found: dict[str, str] = {}
-    for chunk in _chunks(decision_ids):
+    for chunk in in_chunks(decision_ids):
         mine = (_decisions.tenant_id == tenant_id, _decisions.id.in_(chunk))
         found.update(
             {row.id: row.input for row in session.execute(select(_decisions.id, _decisions.input).where(*mine))}
@@ -109,7 +108,7 @@ def texts_of_decisions(session: Session, tenant_id: str, decision_ids: Sequence[
 def _disliked(session: Session, tenant_id: str, decision_ids: Sequence[str]) -> set[str]:
     """Return the decisions that somebody gave a thumb down, or one or two stars."""
     found = set()
-    for chunk in _chunks(decision_ids):
+    for chunk in in_chunks(decision_ids):
         rows = session.execute(
             select(_feedback.decision_id, _feedback.kind, _feedback.value).where(
                 _feedback.tenant_id == tenant_id,
@@ -123,7 +122,7 @@ def _disliked(session: Session, tenant_id: str, decision_ids: Sequence[str]) -> 
 
 def _settled(session: Session, tenant_id: str, task: str, texts: Collection[str]) -> set[str]:
     found: set[str] = set()
-    for chunk in _chunks(sorted(texts)):
+    for chunk in in_chunks(sorted(texts)):
         corrected = select(_examples.text).where(
             _examples.tenant_id == tenant_id,
             _examples.task == task,
@@ -151,8 +150,3 @@ def _settled(session: Session, tenant_id: str, task: str, texts: Collection[str]
         for statement in (corrected, reviewed, clustered):
             found.update(session.scalars(statement))
     return found
-
-
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
