@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from rejoinder.cli.output import JsonOption
+from rejoinder.cli.typed_lines import read_line
 from rejoinder.errors import AccessError, InvalidInputError, RejoinderError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ class _Desk:
 
     async def _ask(self) -> None:
         await self._ready.wait()
-        while (line := await asyncio.to_thread(self._read)) is not None:
+        typed = sys.stdin.isatty() and not self._json
+        while (line := await asyncio.to_thread(read_line, typed=typed)) is not None:
             line = line.strip()
             if not line:
                 continue
@@ -186,16 +188,6 @@ class _Desk:
                 await self._do(line)
             except RejoinderError as error:
                 self._say(f"! {error}", style="red")
-
-    def _read(self) -> str | None:
-        if sys.stdin.isatty() and not self._json:
-            import readline  # noqa: F401  # makes the arrow keys work in input()
-
-            try:
-                return input()
-            except EOFError:
-                return None
-        return sys.stdin.readline() or None
 
     async def _do(self, line: str) -> None:
         word, _, rest = line.partition(" ")

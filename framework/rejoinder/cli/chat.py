@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rejoinder.cli.output import JsonOption
+from rejoinder.cli.typed_lines import read_line
 from rejoinder.errors import InvalidInputError, RejoinderError
 
 if TYPE_CHECKING:
@@ -125,22 +126,12 @@ class _Chat:
 
     async def _next_line(self) -> str | None:
         """Return what is said next; while a person answers, show what they say meanwhile."""
-        reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+        reading = asyncio.ensure_future(asyncio.to_thread(read_line, "you  ", typed=self._asks))
         while self._turn is not None and self._turn["mode"] != "bot":
             if (await asyncio.wait((reading,), timeout=_NEWS_S))[0]:
                 break
             await self._show_news()
         return await reading
-
-    def _read(self) -> str | None:
-        if self._asks:
-            import readline  # noqa: F401  # makes the arrow keys work in input()
-
-            try:
-                return input("you  ")
-            except EOFError:
-                return None
-        return sys.stdin.readline() or None
 
     async def _do(self, line: str) -> None:
         word, _, rest = line.partition(" ")
