@@ -413,9 +413,10 @@ class HandOffDesk:
         everybody; and where nobody is there, or nobody takes it for too long, the customer is told so. What was not learned yet is learned.
         """
         changed = 0
+        there: dict[str, bool] = {}
         for row in await open_hand_offs(self._database):
             try:
-                changed += await self._look_after(row)
+                changed += await self._look_after(row, there)
             except NotFoundError:  # the tenant is disabled, or the conversation was erased meanwhile
                 continue
             except RejoinderError as error:
@@ -424,7 +425,8 @@ class HandOffDesk:
             await self._teacher.resolved(row)
         return changed
 
-    async def _look_after(self, row: HandOffRow) -> bool:
+    async def _look_after(self, row: HandOffRow, there: dict[str, bool]) -> bool:
+        """Do what is due; `there` keeps, for one sweep, in which tenants somebody can answer."""
         tenant, now = row.tenant_id, self._clock()
         settings = await self.settings(tenant)
         if row.status == "active":
@@ -439,9 +441,10 @@ class HandOffDesk:
             event = NewEvent(kind="returned", at=now, text="the agent whom it was meant for did not take it in time")
             await self._rewrite(row, {"for_agent": None}, event)
             return True
-        is_anybody_there = any(there for _, there in await self.agents(tenant))
-        longest_s = settings.longest_wait_s if is_anybody_there else settings.patience_s
-        may_come = is_anybody_there or settings.are_people_there(now)
+        if tenant not in there:
+            there[tenant] = any(is_there for _, is_there in await self.agents(tenant))
+        longest_s = settings.longest_wait_s if there[tenant] else settings.patience_s
+        may_come = there[tenant] or settings.are_people_there(now)
         if may_come and waited < timedelta(seconds=longest_s):
             return False
         question = contact_question(settings)

@@ -6,7 +6,7 @@ A plugin that brings a task brings a `Learner`; the host, the instant memory, th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, Self, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, Self, TypeGuard, get_args, runtime_checkable
 
 from rejoinder.errors import ModelError
 
@@ -167,7 +167,14 @@ def spelled(learner: object, text: str) -> str:
     return text if corrected is None else str(corrected(text))
 
 
-def learns_scope(learner: object) -> bool:
+class ScopeLearner(Learner, Protocol):
+    """A learner that draws the line of what is in scope anew where a tenant's messages lie."""
+
+    def learn_scope(self, texts: Sequence[str], inputs: Any, /) -> Mapping[str, float]:
+        """Learn from messages of which nobody said what they are; return what was found."""
+
+
+def learns_scope(learner: Learner) -> TypeGuard[ScopeLearner]:
     """Return whether a learner draws the line of what is in scope by messages of which nobody said what they are (`learn_scope`)."""
     return hasattr(learner, "learn_scope")
 

@@ -141,7 +141,7 @@ async def _fitted(
         asked = [spelled(learner, text) for text in request.traffic]
         messages = [Example(id=str(place), task=request.task, text=text) for place, text in enumerate(asked)]
         vectors = await context.models.read(learner, messages, adapter=adapter)
-        metrics = {**metrics, **await asyncio.to_thread(learner.learn_scope, asked, vectors)}  # type: ignore[attr-defined]
+        metrics = {**metrics, **await asyncio.to_thread(learner.learn_scope, asked, vectors)}
     await asyncio.to_thread(learner.save, Path(request.folder) / HEAD)
     context.report_progress(1.0)
     return Adaptation(folder=request.folder, metrics=dict(metrics))
