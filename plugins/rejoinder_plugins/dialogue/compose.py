@@ -14,7 +14,8 @@ from rejoinder_plugins.dialogue.settings import DialogueSettings
 def reply_to(action: Action, answers: tuple[Answer, ...], state: ConversationState, context: Context) -> Reply | None:
     """Return the reply; None for a flow step without words, which its own plugin composes.
 
-    Where something else was answered while a flow waits for an answer of its own, what it asked is said again at the end.
+    Where something else was answered while a flow waits for an answer of its own, what it asked is said again at the end; what an action
+    says beside its answers comes after them where it asks something, else before.
     """
     settings: DialogueSettings = context.settings
     match action.kind:
@@ -22,6 +23,8 @@ def reply_to(action: Action, answers: tuple[Answer, ...], state: ConversationSta
             return Reply(parts=())
         case "answer":
             reply = _answered(answers, settings) if answers else _unknown(state, context)
+            if action.text:
+                return _beside(action, reply)
             open_question = state.question if is_of_a_flow(state.question) else None
             if open_question is None or not open_question.text:
                 return reply
@@ -68,6 +71,13 @@ def _answered(answers: tuple[Answer, ...], settings: DialogueSettings) -> Reply:
     cards = tuple(card for card in shown if card is not None)
     citations = dict.fromkeys(citation for answer in answers for citation in answer.citations)
     return Reply(parts=parts or (settings.texts.found,), cards=cards, citations=tuple(citations))
+
+
+def _beside(action: Action, reply: Reply) -> Reply:
+    text = action.text or ""
+    if action.question is None:
+        return replace(reply, parts=(text, *reply.parts))
+    return replace(reply, parts=(*reply.parts, text), options=action.question.options)
 
 
 def _unknown(state: ConversationState, context: Context) -> Reply:

@@ -20,7 +20,9 @@ from tests.services.server import PATIENT_HOOKS, Server, running_server
 
 pytest.importorskip("rejoinder_customer_service", reason="the domain customer_service is not installed")
 
-SHOP = Path(__file__).parents[3] / "domains" / "customer_service" / "tests" / "dialogues" / "shop.yml"
+DIALOGUES = Path(__file__).parents[3] / "domains" / "customer_service" / "tests" / "dialogues"
+SHOP = DIALOGUES / "shop.yml"
+BESIDE = DIALOGUES / "beside.yml"
 
 SETTINGS = """
 [security]
@@ -75,6 +77,14 @@ async def test_the_twenty_dialogues_of_the_shop_run_green_over_http(server: Serv
         results = await run_script(script, bot)
     assert len(results) == 20
     assert all(one.passed for one in results), f"{told(results)}\n{time.perf_counter() - began:.1f} s"
+
+
+async def test_several_things_in_one_message_and_questions_at_a_confirmation_run_green_over_http(server: Server) -> None:
+    script = read_script(BESIDE)
+    async with running_bot(script, url=server.url, key=server.operator_key) as bot:
+        results = await run_script(script, bot)
+    assert len(results) == 8
+    assert all(one.passed for one in results), told(results)
 
 
 Run = Callable[..., Result]
