@@ -30,6 +30,7 @@ from rejoinder.handoff.settings import SECTION as HELP_DESK
 from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.learning.tenant_gate import tenant_gate
+from rejoinder.payloads import Domain
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import LoadedSettings
 from rejoinder.store import tenants as tenant_rows
@@ -59,6 +60,10 @@ class PluginCatalogue(Protocol):
     @property
     def settings_models(self) -> Mapping[str, type[BaseModel]]:
         """The settings model of each that has one."""
+
+    @property
+    def domains(self) -> Sequence[Domain]:
+        """The domains that they bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ def make_resolver(
         },
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,
+        domains=plugins.domains,
     )
 
 
@@ -260,6 +266,7 @@ class Tenants:
             except RejoinderError as error:
                 found.problems.extend(str(error).splitlines())
                 continue
+            found.problems.extend(self.resolver.problems(row.id, row.settings, row.plugins)[0])
             if resolved.skipped:
                 found.skipped[row.id] = dict(resolved.skipped)
         return found
