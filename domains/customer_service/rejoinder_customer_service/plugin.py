@@ -11,6 +11,7 @@ from rejoinder.context import Context
 from rejoinder.errors import ModelError
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Answer, Command, Domain, Example, Query
+from rejoinder.wording import filled, named_in
 
 from rejoinder_customer_service.answers import Answers
 from rejoinder_customer_service.catalogue import NAMES, chosen_examples, entries_of, regression_of
@@ -116,7 +117,8 @@ class CustomerServicePlugin:
         scores = scores_of(intents, readings, [evidence.get(intent, 0.0) for intent in intents])
         best = sorted(zip(scores, intents, strict=True), key=lambda pair: (-pair[0], pair[1]))
         wanted = min(query.limit, settings.max_candidates)
-        return [replace(answers[intent], score=score) for score, intent in best[:wanted] if score >= _LEAST_SCORE]
+        named = named_in(query)
+        return [_given(answers[intent], score, named) for score, intent in best[:wanted] if score >= _LEAST_SCORE]
 
     async def _evidence(self, query: Query, readings: Readings, context: Context) -> dict[str, float]:
         """Return what the text alone says for each entry of the catalogue; nothing where it cannot count."""
@@ -131,6 +133,12 @@ def _example(kind: str, catalogue: str, text: str, intent: str) -> Example:
     """Return an example whose id is the same every time."""
     digest = hashlib.sha256(f"{NAME}|{catalogue}|{intent}|{text}".encode()).hexdigest()[:40]
     return Example(id=f"{kind}_{digest}", task=TASK, text=text, label=intent, source=f"{NAME}/{catalogue}")
+
+
+def _given(answer: Answer, score: float, named: dict[str, str]) -> Answer:
+    """Return an answer with its score, and with what the customer named in the place of its slots."""
+    text = answer.text or ""
+    return replace(answer, score=score, text=filled(text, named) if "{" in text else text)
 
 
 def _readings(query: Query) -> Readings:

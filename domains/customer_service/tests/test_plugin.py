@@ -146,6 +146,14 @@ async def test_lists_are_none_of_its_business(desk: Desk) -> None:
     assert await desk.ask("card", kind="recommendation") == ()
 
 
+async def test_what_the_customer_named_fills_the_slots_of_an_answer(desk: Desk) -> None:
+    own = CustomerServiceSettings(catalogue="none", answers={"track": "Order {order_number} of {company}, {unknown}."})
+    (answer,) = await desk.ask("where?", ("track", 0.9), settings=own, filters={"order_number": "12345"})
+    assert answer.text == "Order 12345 of our company, {unknown}."
+    (answer,) = await desk.ask("where?", ("track", 0.9), settings=own)
+    assert answer.text == "Order {order_number} of our company, {unknown}.", "nothing of the turn before"
+
+
 async def test_names_in_braces_are_filled(desk: Desk) -> None:
     bank = CustomerServiceSettings(catalogue="bitext", values={"support_email": "help@shop.example"})
     (first, *_) = await desk.ask("x", ("contact_customer_service", 0.95), settings=bank)

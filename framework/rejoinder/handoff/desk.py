@@ -608,9 +608,7 @@ def _spoken(caller: Caller, text: str, *changes: Change, first: str | None = Non
         for change in changes:
             change(session)
 
-    return Interjection(
-        mode="agent", text=text, first=first, speaker="agent", author=caller.name or None, also=write
-    )
+    return Interjection(mode="agent", text=text, first=first, speaker="agent", author=caller.name or None, also=write)
 
 
 def _change(row: HandOffRow, values: Mapping[str, Any], event: NewEvent) -> Change:

@@ -52,7 +52,11 @@ class RecentConversations:
 
     def keep(self, tenant: str, before: LoadedConversation, turns: Sequence[NewTurn], state: ConversationState) -> None:
         """Keep what a conversation came to by turns that were stored, with the state that was stored."""
-        history = (*before.history, *(line for turn in turns for line in lines_of(turn)))[-self._history :] if self._history else ()
+        history = (
+            (*before.history, *(line for turn in turns for line in lines_of(turn)))[-self._history :]
+            if self._history
+            else ()
+        )
         self._kept[tenant, before.id] = replace(before, state=state, next_number=turns[-1].number + 1, history=history)
         while len(self._kept) > _MOST:
             self._kept.popitem(last=False)

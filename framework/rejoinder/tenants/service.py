@@ -41,6 +41,8 @@ from rejoinder.tenants.principal import Principal
 from rejoinder.tenants.secrets import Vault
 from rejoinder.tenants.settings import TenantSettings, TenantSettingsResolver
 from rejoinder.tenants.tokens import NOT_AUTHENTICATED, IssuedToken, TokenRole, Tokens
+from rejoinder.wording import SECTION as WORDING
+from rejoinder.wording import WordingSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -98,6 +100,7 @@ def make_resolver(
             GATE: tenant_gate(loaded.settings.gate),
             HELP_DESK: HelpDeskSettings,
             EVENTS: TenantEventSettings,
+            WORDING: WordingSettings,
         },
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,

@@ -37,7 +37,9 @@ def parts_of(message: Message, understanding: Understanding, flows: Mapping[str,
     for one in understanding.readings:
         if one.task == "intent" and one.span is not None:
             text = message.text[one.span.start : one.span.end]
-            typed = text if message.text == message.raw_text else message.raw_text  # places are those of the redacted text
+            typed = (
+                text if message.text == message.raw_text else message.raw_text
+            )  # places are those of the redacted text
             found.append(Part(one, text, typed, flows.get(one.intent)))
     return found if len(found) > 1 else []
 

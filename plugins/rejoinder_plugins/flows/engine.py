@@ -193,9 +193,7 @@ class Turn:
         if gives_up(self.text, self.settings.cancel_phrases):
             return self._give_up()
         asks = asks_about(self.text)
-        if (asks or looks_like_question(self.text)) and (
-            action := self._other_flow(self._wanted_else())
-        ) is not None:
+        if (asks or looks_like_question(self.text)) and (action := self._other_flow(self._wanted_else())) is not None:
             return action
         if not asks and (corrected := self._corrected(step)) is not None:
             return corrected

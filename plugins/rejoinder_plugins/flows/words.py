@@ -30,7 +30,9 @@ _OTHER: Final = re.compile(
 _QUESTION_STARTS: Final = word_set(
     "what when where which who whom whose why how can could do does did is are was will would should may might"
 )
-_FIRST_FILLERS: Final = word_set("oh ok okay well hmm um and but so hey hi please wait sorry actually just yes yeah first also then")
+_FIRST_FILLERS: Final = word_set(
+    "oh ok okay well hmm um and but so hey hi please wait sorry actually just yes yeah first also then"
+)
 _CHANGES: Final = re.compile(
     r"^(?:no|nope|nah)\b|\b(?:instead|rather|change|correct|correction|i meant?|make (?:it|that)|switch|swap|mistake|typo|wrong)\b"
 )

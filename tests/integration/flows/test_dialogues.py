@@ -79,7 +79,9 @@ async def test_the_twenty_dialogues_of_the_shop_run_green_over_http(server: Serv
     assert all(one.passed for one in results), f"{told(results)}\n{time.perf_counter() - began:.1f} s"
 
 
-async def test_several_things_in_one_message_and_questions_at_a_confirmation_run_green_over_http(server: Server) -> None:
+async def test_several_things_in_one_message_and_questions_at_a_confirmation_run_green_over_http(
+    server: Server,
+) -> None:
     script = read_script(BESIDE)
     async with running_bot(script, url=server.url, key=server.operator_key) as bot:
         results = await run_script(script, bot)
