@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
+import io
 import json
 import os
 import random
@@ -69,9 +70,9 @@ def drawn(texts: Mapping[str, Texts], count: int, rng: random.Random) -> dict[st
 
 def column(file: Path, name: str, *, without: str = "") -> Texts:
     """Return a column of a CSV file; rows whose `tags` hold a letter are left out."""
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-    with opened as lines:
-        return [row[name] for row in csv.DictReader(lines) if not without or without not in row["tags"]]
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    rows = csv.DictReader(io.StringIO(content.decode(), newline=""))
+    return [row[name] for row in rows if not without or without not in row["tags"]]
 
 
 def held_out() -> list[tuple[str, bool, str]]:

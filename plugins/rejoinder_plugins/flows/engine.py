@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -32,7 +32,7 @@ from rejoinder_plugins.dialogue.compose import is_of_a_flow
 from rejoinder_plugins.dialogue.decide import merged
 from rejoinder_plugins.dialogue.hand_off import calls_for_person, hand_off
 from rejoinder_plugins.dialogue.phrases import normalised, says_yes_or_no
-from rejoinder_plugins.flows.beside import Part, parts_of, query_for
+from rejoinder_plugins.flows.beside import Part, query_for
 from rejoinder_plugins.flows.calls import plan
 from rejoinder_plugins.flows.compiled import Compiled
 from rejoinder_plugins.flows.memory import Memory
@@ -64,6 +64,7 @@ class Turn:
         state: ConversationState,
         context: Context,
         compiled: Compiled,
+        parts: Sequence[Part] = (),
     ) -> None:
         self.message = message
         self.text = message.raw_text.strip()
@@ -78,7 +79,7 @@ class Turn:
         self.completed = 0
         self.is_declined = False
         """Whether the flow that runs goes to its end since what it would do was not wanted."""
-        self.parts = parts_of(message, understanding, compiled.intents)
+        self.parts = parts
         self.beside: list[Part] = []
         """The parts of the message that are to be answered beside what a flow makes of the others."""
 
@@ -143,8 +144,6 @@ class Turn:
 
     def _wanted_by_parts(self) -> dict[str, str]:
         """Return the flows that parts of the message ask for, in their order, each with the words of its part."""
-        if self._reading(self.settings.start_confidence) is None:
-            return {}
         wanted = [(part.flow, part.typed) for part in self.parts if part.flow is not None]
         return dict(wanted[:_DEEPEST])
 
