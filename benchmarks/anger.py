@@ -116,7 +116,7 @@ def main() -> None:
     rows = held_out()
     held = [text for text, _, _ in rows]
     false = {name: heard(own) for name, own in test.items()}
-    report = {
+    report: dict[str, dict[str, Any]] = {
         "words": shares(map(anger.is_angry, held), rows),
         "with_head": shares(heard(held), rows),
         "words_false": {

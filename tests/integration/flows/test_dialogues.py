@@ -175,10 +175,11 @@ def test_flows_are_listed_checked_and_drawn(tmp_path: Path, run: Run) -> None:
     assert "Did you mean 'refund'?" in run("flows", "show", "refnd", code=1).stderr
 
 
-def test_the_flows_of_a_tenant_are_checked(run: Run) -> None:
+def test_the_flows_of_a_tenant_are_checked(run: Run, tmp_path: Path) -> None:
     own = {"title": "g", "start": {"phrases": ["do g"]}, "steps": [{"flow": "refund"}, {"end": "Done."}]}
     run("tenant", "create", "shop")
-    run("tenant", "set", "shop", "flows.use", '["refund", "cancl_order"]')
+    (tmp_path / "tenants").mkdir()
+    (tmp_path / "tenants" / "shop.toml").write_text('[flows]\nuse = ["refund", "cancl_order"]\n')
     run("tenant", "set", "shop", "flows.definitions", json.dumps({"g": own}))
     told = run("flows", "check", "--tenant", "shop", code=1).stdout
     assert "flows.use: there is no flow 'cancl_order'. Did you mean 'cancel_order'?" in told
