@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from rejoinder.errors import InvalidInputError
 
-__all__ = ["LABELS", "Labelled", "PHRASEBANK", "in_test", "phrasebank", "same_text", "sentfin", "twitter", "write_csv"]
+__all__ = ["LABELS", "PHRASEBANK", "Labelled", "in_test", "phrasebank", "same_text", "sentfin", "twitter", "write_csv"]
 
 LABELS: Final = ("negative", "neutral", "positive")
 
@@ -83,7 +83,9 @@ def sentfin(path: Path) -> list[Labelled]:
         title = " ".join((row.get("Title") or "").split())
         found = list(_PAIR.finditer(row.get("Decisions") or ""))
         if not title or not found:
-            raise InvalidInputError(f"{path}, row {number}: expected a title and the labels of its entities, got {row!r}")
+            raise InvalidInputError(
+                f"{path}, row {number}: expected a title and the labels of its entities, got {row!r}"
+            )
         rows += [Labelled(title, one["label"], _mended(one["entity"].strip(), title)) for one in found]
     return _once(rows)
 

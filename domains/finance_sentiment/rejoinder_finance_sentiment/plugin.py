@@ -51,7 +51,11 @@ class FinanceSentimentPlugin:
         """Bring the domain."""
         return [
             Domain(
-                name=NAME, title="Finance sentiment", settings=FinanceSentimentSettings, graph_schema=_SCHEMA, version="1"
+                name=NAME,
+                title="Finance sentiment",
+                settings=FinanceSentimentSettings,
+                graph_schema=_SCHEMA,
+                version="1",
             )
         ]
 

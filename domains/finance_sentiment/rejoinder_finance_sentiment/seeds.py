@@ -37,7 +37,9 @@ def shipped(name: str) -> tuple[Labelled, ...]:
     try:
         lines = (resources.files("rejoinder_finance_sentiment") / where).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ShippedDataError(f"{where} cannot be read ({error}): install rejoinder-finance-sentiment again") from error
+        raise ShippedDataError(
+            f"{where} cannot be read ({error}): install rejoinder-finance-sentiment again"
+        ) from error
     rows = []
     for number, row in enumerate(csv.DictReader(lines), start=2):
         if not row.get("text") or row.get("label") not in LABELS or row.get("entity") is None:
@@ -58,7 +60,13 @@ def seed_examples(settings: FinanceSentimentSettings) -> list[Example]:
     return [
         *(_example("seed", row) for row in shipped("train")[: settings.examples]),
         *(
-            Example(id=_id("seed", TOPIC, text, *names), task=TOPIC, text=text, target=names, source="finance_sentiment/topics")
+            Example(
+                id=_id("seed", TOPIC, text, *names),
+                task=TOPIC,
+                text=text,
+                target=names,
+                source="finance_sentiment/topics",
+            )
             for text, names in of_topic.items()
         ),
     ]

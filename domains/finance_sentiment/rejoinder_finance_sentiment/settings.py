@@ -28,33 +28,35 @@ class TopicSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     words: tuple[Words, ...] = Field(
-        default=(), description="Words and phrases of which one makes a text be about it; `acquir*` stands for all that begin so."
+        default=(),
+        description="Words and phrases of which one makes a text be about it; `acquir*` stands for all that begin so.",
     )
     examples: tuple[Words, ...] = Field(default=(), description="Texts about it, which its model starts from.")
 
 
+def _topic(words: str) -> TopicSettings:
+    return TopicSettings(words=tuple(words.split(", ")))
+
+
 TOPICS: Final = {
-    "earnings": TopicSettings(
-        words=("earnings", "net profit", "net loss", "operating profit", "revenue", "results", "sales rose", "sales fell", "EBIT", "EPS")
+    "earnings": _topic(
+        "earnings, net profit, net loss, operating profit, revenue, results, sales rose, sales fell, EBIT, EPS"
     ),
-    "guidance": TopicSettings(words=("guidance", "outlook", "forecast*", "profit warning", "expects", "estimate*")),
-    "mergers": TopicSettings(
-        words=("acquir*", "acquisition*", "merger*", "merge", "takeover", "buyout", "stake", "joint venture", "divest*", "IPO")
+    "guidance": _topic("guidance, outlook, forecast*, profit warning, expects, estimate*"),
+    "mergers": _topic("acquir*, acquisition*, merger*, merge, takeover, buyout, stake, joint venture, divest*, IPO"),
+    "ratings": _topic(
+        "upgrade*, downgrade*, price target, target price, outperform, underperform, overweight, underweight"
     ),
-    "ratings": TopicSettings(
-        words=("upgrade*", "downgrade*", "price target", "target price", "outperform", "underperform", "overweight", "underweight")
+    "legal": _topic("lawsuit*, sued, court, fined, fraud*, probe, investigation*, regulator*, antitrust, settlement"),
+    "contracts": _topic("contract*, order win, wins order, bags order, order worth, deal worth"),
+    "staff": _topic("layoff*, lay off, job cuts, redundanc*, strike, hiring, personnel"),
+    "management": _topic("CEO, CFO, chief executive, chairman, board of directors, resign*, appoint*"),
+    "financing": _topic(
+        "dividend*, buyback*, share repurchase, bond*, loan*, debt, bankruptcy, default*, credit rating"
     ),
-    "legal": TopicSettings(
-        words=("lawsuit*", "sued", "court", "fined", "fraud*", "probe", "investigation*", "regulator*", "antitrust", "settlement")
-    ),
-    "contracts": TopicSettings(words=("contract*", "order win", "wins order", "bags order", "order worth", "deal worth")),
-    "staff": TopicSettings(words=("layoff*", "lay off", "job cuts", "redundanc*", "strike", "hiring", "personnel")),
-    "management": TopicSettings(words=("CEO", "CFO", "chief executive", "chairman", "board of directors", "resign*", "appoint*")),
-    "financing": TopicSettings(
-        words=("dividend*", "buyback*", "share repurchase", "bond*", "loan*", "debt", "bankruptcy", "default*", "credit rating")
-    ),
-    "products": TopicSettings(words=("launch*", "unveil*", "recall*", "new product*", "patent*", "outage")),
+    "products": _topic("launch*, unveil*, recall*, new product*, patent*, outage"),
 }
+"""What texts are read for while a tenant declares nothing else."""
 
 
 class FinanceSentimentSettings(BaseModel):

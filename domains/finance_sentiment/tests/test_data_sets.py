@@ -40,14 +40,16 @@ def test_sentfin_with_apostrophes_and_spoilt_names(tmp_path: Path) -> None:
 
 
 def test_phrasebank_and_twitter(tmp_path: Path) -> None:
-    (tmp_path / "Sentences_AllAgree.txt").write_bytes("Näin @ 5 % @positive\nNäin @ 5 %@positive\n".encode("iso-8859-1"))
+    (tmp_path / "Sentences_AllAgree.txt").write_bytes(
+        "Näin @ 5 % @positive\nNäin @ 5 %@positive\n".encode("iso-8859-1")
+    )
     assert phrasebank(tmp_path, "AllAgree") == [Labelled("Näin @ 5 %", "positive")]
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b'text,label\n"down, again",0\nup,1\n'))
     assert [row.label for row in twitter(tmp_path / "t.csv.gz")] == ["negative", "positive"]
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="holds neither Sentences_50Agree.txt nor"):
+    with pytest.raises(InvalidInputError, match="holds neither Sentences_50Agree"):
         phrasebank(tmp_path)
     (tmp_path / "Sentences_50Agree.txt").write_text("fine@neutral\nwrong\n")
     with pytest.raises(InvalidInputError, match="line 2: expected `sentence@label`"):

@@ -52,7 +52,9 @@ def main() -> int:
     options = parser.parse_args()
     source = options.data or (Path(os.environ["REJOINDER_DATA"]) if os.environ.get("REJOINDER_DATA") else None)
     if source is None:
-        parser.error("where are the data sets? set REJOINDER_DATA or give --data DIR (the folder that holds sentfin_half/)")
+        parser.error(
+            "where are the data sets? set REJOINDER_DATA or give --data DIR (the folder that holds sentfin_half/)"
+        )
     changed = False
     with tempfile.TemporaryDirectory() as folder:
         for name, rows in build(source).items():

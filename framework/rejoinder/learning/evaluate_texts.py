@@ -129,7 +129,9 @@ def evaluate_texts(
     """
     check_method(method)
     if before and method in (HEAD, AUTO):
-        raise InvalidInputError(f"method {method!r} trains no adapter, so that there is nothing to train on other sets first")
+        raise InvalidInputError(
+            f"method {method!r} trains no adapter, so that there is nothing to train on other sets first"
+        )
     before = [without_texts(one, test) for one in before]
     if shots is not None:
         train = _draw(train, shots, seed)
@@ -185,7 +187,9 @@ def without_texts(rows: LabelledTexts, test: LabelledTexts) -> LabelledTexts:
     tested = {_key(text) for text in test.plain_texts}
     kept = [row for row, text in enumerate(rows.plain_texts) if _key(text) not in tested]
     if not kept:
-        raise InvalidInputError(f"all texts of {rows.path} stand in {test.path}, so that nothing of it can be learned from")
+        raise InvalidInputError(
+            f"all texts of {rows.path} stand in {test.path}, so that nothing of it can be learned from"
+        )
     return rows.take(kept)
 
 

@@ -20,14 +20,17 @@ __all__ = ["Company", "CompanyIndex", "How", "Mention"]
 How = Literal["name", "alias", "ticker", "cashtag", "subsidiary"]
 
 _CASHTAG: Final = re.compile(r"(?<![\w$])\$([A-Za-z]{1,5}(?:\.[A-Za-z]{1,2})?)(?!\w)")
-_LISTED: Final = re.compile(r"\b(?:NYSE|NASDAQ|Nasdaq|AMEX|LSE|NSE|BSE|HEL|OMX|TSX|ASX|HKEX|XETRA)\s*:\s*([A-Z0-9]{1,6}(?:\.[A-Z]{1,2})?)\b")
+_LISTED: Final = re.compile(
+    r"\b(?:NYSE|NASDAQ|Nasdaq|AMEX|LSE|NSE|BSE|HEL|OMX|TSX|ASX|HKEX|XETRA)\s*:\s*([A-Z0-9]{1,6}(?:\.[A-Z]{1,2})?)\b"
+)
 _BARE_TICKER_CHARS: Final = 3
 """Shorter tickers are too often other words: they count with a dollar sign or an exchange before them."""
 
-_LEGAL_FORMS: Final = frozenset(
-    "ab ag as asa bhd bv co company corp corporation gmbh group holding holdings inc incorporated international kgaa limited llc llp lp ltd "
-    "nv oy oyj plc pte pvt sa sab se spa the trust tbk".split()
+_FORMS: Final = (
+    "ab ag as asa bhd bv co company corp corporation gmbh group holding holdings inc incorporated international kgaa limited llc llp lp "
+    "ltd nv oy oyj plc pte pvt sa sab se spa the trust tbk"
 )
+_LEGAL_FORMS: Final = frozenset(_FORMS.split())
 _MOST_OWNERS: Final = 5
 
 
@@ -169,7 +172,12 @@ class CompanyIndex:
         """Yield who owns a company, who owns that, and so on."""
         seen = {key}
         company = self._companies.get(key)
-        while company is not None and company.owner is not None and company.owner not in seen and len(seen) <= _MOST_OWNERS:
+        while (
+            company is not None
+            and company.owner is not None
+            and company.owner not in seen
+            and len(seen) <= _MOST_OWNERS
+        ):
             seen.add(company.owner)
             yield company.owner
             company = self._companies.get(company.owner)
@@ -197,7 +205,7 @@ def _names(company: Company) -> Iterator[_Name]:
 def _without_form(words: tuple[str, ...]) -> tuple[str, ...]:
     """Return a name without its legal form; () where that leaves nothing that can be told from other words."""
     start, end = 0, len(words)
-    while end > start and (words[end - 1] in _LEGAL_FORMS or len(words[end - 1]) == 1 and end - start > 1):
+    while end > start and (words[end - 1] in _LEGAL_FORMS or (len(words[end - 1]) == 1 and end - start > 1)):
         end -= 1
     while start < end and words[start] == "the":
         start += 1

@@ -45,7 +45,12 @@ class Companies:
         settings: FinanceSentimentSettings = context.settings
         known, now = self._known.get(context.tenant), time.monotonic()
         graph = context.graph
-        if known is not None and known.settings is settings and known.has_graph == (graph is not None) and now < known.until:
+        if (
+            known is not None
+            and known.settings is settings
+            and known.has_graph == (graph is not None)
+            and now < known.until
+        ):
             return known.index
         companies = [
             Company(key=key, name=one.name, aliases=one.aliases, tickers=one.tickers, owner=one.owner)
@@ -89,7 +94,9 @@ def companies_in_graph(graph: Graph, kinds: Iterable[str], owner_relations: Iter
 def _rows(graph: Graph, cypher: str, **parameters: Any) -> tuple[tuple[Any, ...], ...]:
     found = graph.query(cypher, parameters, timeout_s=_TIMEOUT_S, max_rows=_MOST)
     if found.truncated:
-        _logger.warning("the graph of tenant %s has more companies than are read: %d are", graph.tenant, len(found.rows))
+        _logger.warning(
+            "the graph of tenant %s has more companies than are read: %d are", graph.tenant, len(found.rows)
+        )
     return found.rows
 
 

@@ -32,7 +32,8 @@ _MOST_CHARS: Final = 2000
 
 def new_learner() -> Learner:
     """Return a learner of the task that knows nothing yet."""
-    from rejoinder.models.tasks.text_classification import TextClassifier  # heavy, and needed only where a model is loaded
+    # heavy, and needed only where a model is loaded
+    from rejoinder.models.tasks.text_classification import TextClassifier
 
     return TextClassifier(labels=LABELS)
 
@@ -68,9 +69,8 @@ async def sentiments(
             continue
         asked.append(_Asked(event, "", text))
         places = {(one.start, one.end) for one in found}
-        for one in found[:most_companies] if len(places) > 1 else ():
-            if one.end <= len(text):
-                asked.append(_Asked(event, one.key, text_about(text, text[one.start : one.end])))
+        alone = found[:most_companies] if len(places) > 1 else ()
+        asked += [_Asked(event, one.key, text_about(text, text[one.start : one.end])) for one in alone]
     said = await context.models.predict_many(SENTIMENT, [one.text for one in asked])
     if said is None:
         return []
@@ -85,7 +85,12 @@ async def sentiments(
             own = read.get((event.id, one.key), whole)
             observed.append(
                 Observation(
-                    event_id=event.id, type=SENTIMENT, key=one.key, at=event.at, value=own.value, confidence=own.confidence
+                    event_id=event.id,
+                    type=SENTIMENT,
+                    key=one.key,
+                    at=event.at,
+                    value=own.value,
+                    confidence=own.confidence,
                 )
             )
     return observed

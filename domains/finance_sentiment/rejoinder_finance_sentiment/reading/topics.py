@@ -30,7 +30,8 @@ _UNLIKELY: Final = 0.2
 
 def new_learner() -> Learner:
     """Return a learner of the task that knows nothing yet."""
-    from rejoinder.models.tasks.multi_label import MultiLabelClassifier  # heavy, and needed only where a model is loaded
+    # heavy, and needed only where a model is loaded
+    from rejoinder.models.tasks.multi_label import MultiLabelClassifier
 
     return MultiLabelClassifier()
 
@@ -47,7 +48,9 @@ class TopicWords:
     def __init__(self, topics: Mapping[str, TopicSettings]) -> None:
         """See the settings for what words mean."""
         self._patterns = {
-            name: re.compile("|".join(map(_pattern, topic.words)), re.IGNORECASE) for name, topic in topics.items() if topic.words
+            name: re.compile("|".join(map(_pattern, topic.words)), re.IGNORECASE)
+            for name, topic in topics.items()
+            if topic.words
         }
 
     def found(self, text: str) -> set[str]:
