@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Final
 
 from rejoinder.errors import RejoinderError
-from rejoinder.models.training.objectives.entity import text_about
+from rejoinder.models.training.objectives.entity import texts_about
 from rejoinder.payloads import Example
 
 from rejoinder_finance_sentiment.data_sets import LABELS, Labelled
@@ -58,7 +58,7 @@ def seed_examples(settings: FinanceSentimentSettings) -> list[Example]:
         for text in one.examples:
             of_topic.setdefault(text, []).append(topic)
     return [
-        *(_example("seed", row) for row in shipped("train")[: settings.examples]),
+        *_examples("seed", "train")[: settings.examples],
         *(
             Example(
                 id=_id("seed", TOPIC, text, *names),
@@ -74,13 +74,16 @@ def seed_examples(settings: FinanceSentimentSettings) -> list[Example]:
 
 def regression_examples() -> list[Example]:
     """Return what a new model must not answer worse than the one before; none of it is in the seeds."""
-    return [_example("frozen", row) for row in shipped("regression")]
+    return _examples("frozen", "regression")
 
 
-def _example(kind: str, row: Labelled) -> Example:
-    return Example(
-        id=_id(kind, *row), task=SENTIMENT, text=text_about(row.text, row.entity), label=row.label, source=_SOURCE
-    )
+def _examples(kind: str, name: str) -> list[Example]:
+    rows = shipped(name)
+    texts = texts_about([row.text for row in rows], [row.entity for row in rows])
+    return [
+        Example(id=_id(kind, *row), task=SENTIMENT, text=text, label=row.label, source=_SOURCE)
+        for row, text in zip(rows, texts, strict=True)
+    ]
 
 
 def _id(kind: str, *said: str) -> str:

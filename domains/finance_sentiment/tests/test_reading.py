@@ -88,7 +88,7 @@ async def test_companies_sentiments_and_topics_are_read(tmp_path: Path) -> None:
         assert sentiment_keys(contract) == {"", "acme", "globex"}
         whole, acme = contract["sentiment", ""], contract["sentiment", "acme"]
         assert "read" not in whole["value"]
-        assert acme["value"]["read"] == text_about(CONTRACT, "Acme")
+        assert acme["value"]["read"] == text_about(CONTRACT, "Acme", ["Globex"])
         for one in (whole, acme):
             shares = [one["value"][label] for label in ("negative", "neutral", "positive")]
             assert sum(shares) == pytest.approx(1.0, abs=1e-3)

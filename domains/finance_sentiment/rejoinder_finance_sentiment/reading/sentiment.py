@@ -1,6 +1,6 @@
 """Sentiment of a text, and of each company in it.
 
-Both are one task: what is said of a company in a text is the sentiment of the text in which it is marked (`text_about`), so that what
+Both are one task: what is said of a company in a text is the sentiment of the text in which it is marked and the others are masked (`text_about`), so that what
 people teach of the one helps the other. A text that names one company is taken to be about it; only of those with several each company is
 read by itself.
 """
@@ -69,8 +69,12 @@ async def sentiments(
             continue
         asked.append(_Asked(event, "", text))
         places = {(one.start, one.end) for one in found}
-        alone = found[:most_companies] if len(places) > 1 else ()
-        asked += [_Asked(event, one.key, text_about(text, text[one.start : one.end])) for one in alone]
+        if len(places) < 2:
+            continue
+        names = {text[start:end] for start, end in places}
+        for one in found[:most_companies]:
+            own = text[one.start : one.end]
+            asked.append(_Asked(event, one.key, text_about(text, own, names - {own})))
     said = await context.models.predict_many(SENTIMENT, [one.text for one in asked])
     if said is None:
         return []
