@@ -1,8 +1,8 @@
 """Sentiment of a text, and of each company in it.
 
-Both are one task: what is said of a company in a text is the sentiment of the text in which it is marked and the others are masked (`text_about`), so that what
-people teach of the one helps the other. A text that names one company is taken to be about it; only of those with several each company is
-read by itself.
+Both are one task: what is said of a company in a text is the sentiment of the text in which it is marked and the others are masked
+(`text_about`), so that what people teach of the one helps the other. A text that names one company is taken to be about it; only of those
+with several each company is read by itself.
 """
 
 from __future__ import annotations
