@@ -73,8 +73,8 @@ async def sentiments(
             continue
         names = {text[start:end] for start, end in places}
         for one in found[:most_companies]:
-            own = text[one.start : one.end]
-            asked.append(_Asked(event, one.key, text_about(text, own, names - {own})))
+            name = text[one.start : one.end]
+            asked.append(_Asked(event, one.key, text_about(text, name, names - {name})))
     said = await context.models.predict_many(SENTIMENT, [one.text for one in asked])
     if said is None:
         return []
