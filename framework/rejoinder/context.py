@@ -65,6 +65,15 @@ class Models(Protocol):
             EncoderBusyError: the queue is full.
         """
 
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
+        """Return what this tenant's model of `task`, one of one text, says of many texts, corrections included; None as `predict`.
+
+        It is for workers: it waits while turns fill the encoder's queue, and what candidates on trial would say is not asked.
+
+        Raises:
+            InvalidInputError: the task has two texts.
+        """
+
     def learner(self, task: str) -> Learner | None:
         """Return this tenant's model of `task` itself, for what `predict` does not say, as where many candidates are weighed at once.
 
@@ -114,6 +123,10 @@ class NoModels:
         raise ModelNotReadyError("there is no encoder in this process")
 
     async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
+        """Return None: nothing was learned."""
+        return None
+
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
         """Return None: nothing was learned."""
         return None
 
