@@ -30,6 +30,8 @@ from rejoinder.handoff.settings import SECTION as HELP_DESK
 from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.learning.tenant_gate import tenant_gate
+from rejoinder.monitoring.settings import SECTION as ALERTS
+from rejoinder.monitoring.settings import AlertSettings
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import LoadedSettings
 from rejoinder.store import tenants as tenant_rows
@@ -93,6 +95,7 @@ def make_resolver(
             GATE: tenant_gate(loaded.settings.gate),
             HELP_DESK: HelpDeskSettings,
             EVENTS: TenantEventSettings,
+            ALERTS: AlertSettings,
         },
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,
