@@ -5,8 +5,7 @@
 stocknet: tweets by company, counts in the shortest of 1, 2, 4 and 7 days with 5 tweets on average; companies with fewer are left out.
 djia_reddit_news: headlines by word (those that many days have), shares of all headlines, in the shortest of the same with 5 on average.
 
-What is planted are texts of the same series of other days: their counts are, since the detector sees no text. Texts that stand in the data
-twice are counted once a bucket, as folding near-duplicates would, and no text is planted twice in one surge: no more than the series has.
+Planted are numbers of documents, since the detector sees no text; texts that stand in a bucket twice are counted once.
 
 Wanted at three times the usual: recall at least 0.9, median delay at most 2 buckets, at most one false alarm in 30 days and series.
 """

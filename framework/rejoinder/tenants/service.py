@@ -32,6 +32,7 @@ from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.learning.tenant_gate import tenant_gate
 from rejoinder.monitoring.settings import SECTION as ALERTS
 from rejoinder.monitoring.settings import AlertSettings
+from rejoinder.payloads import Domain
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import LoadedSettings
 from rejoinder.store import tenants as tenant_rows
@@ -42,6 +43,8 @@ from rejoinder.tenants.principal import Principal
 from rejoinder.tenants.secrets import Vault
 from rejoinder.tenants.settings import TenantSettings, TenantSettingsResolver
 from rejoinder.tenants.tokens import NOT_AUTHENTICATED, IssuedToken, TokenRole, Tokens
+from rejoinder.wording import SECTION as WORDING
+from rejoinder.wording import WordingSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -61,6 +64,10 @@ class PluginCatalogue(Protocol):
     @property
     def settings_models(self) -> Mapping[str, type[BaseModel]]:
         """The settings model of each that has one."""
+
+    @property
+    def domains(self) -> Sequence[Domain]:
+        """The domains that they bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +103,11 @@ def make_resolver(
             HELP_DESK: HelpDeskSettings,
             EVENTS: TenantEventSettings,
             ALERTS: AlertSettings,
+            WORDING: WordingSettings,
         },
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,
+        domains=plugins.domains,
     )
 
 
@@ -263,6 +272,7 @@ class Tenants:
             except RejoinderError as error:
                 found.problems.extend(str(error).splitlines())
                 continue
+            found.problems.extend(self.resolver.problems(row.id, row.settings, row.plugins)[0])
             if resolved.skipped:
                 found.skipped[row.id] = dict(resolved.skipped)
         return found
