@@ -36,12 +36,19 @@ _CUT: Final = 4.0
 """Standard deviations above the expected from which on a count teaches no more, so that a surge does not become the usual at once."""
 
 _LEAST_DISPERSION: Final = 0.01
+_MOST_DISPERSION: Final = 2.0
+"""Without it, one burst in a sparse series would explain the next bucket of the same burst."""
+
 _PRIOR_DISPERSION: Final = 0.25
 _PRIOR_BUCKETS: Final = 10.0
 _RECENT: Final = 4.0
 _MOST_DOCUMENTS: Final = 8
 _RATE: Final = 1.0
+"""What an alarm adds to the bar of its series."""
+
 _FLOOR: Final = 0.7
+"""Share of the threshold that quiet time takes from it at most."""
+
 _LONGEST_GAP: Final = 10_000
 """Empty buckets that are gone through one by one; a longer silence is as long as this."""
 
@@ -243,7 +250,7 @@ class CountSeries:
     def _dispersion(self) -> float:
         prior = _PRIOR_BUCKETS * max(self.shape / self.weight, 0.05) ** 2
         found = (self.excess + _PRIOR_DISPERSION * prior) / (self.squares + prior)
-        return max(_LEAST_DISPERSION, found)
+        return min(_MOST_DISPERSION, max(_LEAST_DISPERSION, found))
 
     def _ratio_of(self, mean: float) -> float:
         """Return the log likelihood ratio of the open bucket's count: a surge against none, both negative-binomial."""
