@@ -519,7 +519,10 @@ class Poll:
 
 @payload
 class Observation:
-    """What was read from an event: a sentiment, a topic, a link, an interest."""
+    """What was read from an event: a sentiment, a topic, a link, an interest.
+
+    `position`: its event's place in the tenant's stream, which the host fills in where it hands observations on.
+    """
 
     event_id: Name
     type: Name
@@ -527,20 +530,29 @@ class Observation:
     key: str = ""
     value: Json = None
     confidence: Share = 1.0
+    position: Count | None = None
 
 
 @payload
 class DetectorState:
-    """What a detector remembers of one series; `data` is its own affair, of constant size."""
+    """What a detector remembers of one series; `data` is its own affair, of constant size.
+
+    `threshold`: what marks of people add to the tenant's threshold, as the natural logarithm by which false alarms are to be rarer.
+    """
 
     key: Name
     data: Mapping[str, Json] = field(default_factory=dict)
     offset: str | None = None
+    threshold: float = 0.0
 
 
 @payload
 class Alert:
-    """A change that a person should know of; `incident` is the same for every report of the same change."""
+    """A change that a person should know of; `incident` is the same for every report of the same change.
+
+    `key`: what it is about, e.g. a company; alerts about the same are told as one. `evidence`: the events that drove it, with their ids as
+    `source`; the host adds what they say. `data`: the figures.
+    """
 
     incident: Name
     title: Name
@@ -549,6 +561,7 @@ class Alert:
     key: str = ""
     explanation: str = ""
     evidence: tuple[Citation, ...] = ()
+    data: Mapping[str, Json] = field(default_factory=dict)
 
 
 @payload

@@ -7,7 +7,7 @@ from typing import Final
 
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Command, Domain, Event, Example, Observation, Task
+from rejoinder.payloads import Command, Detection, DetectorState, Domain, Event, Example, Observation, Task
 
 from rejoinder_finance_sentiment.data_sets import LABELS
 from rejoinder_finance_sentiment.reading import sentiment, topics
@@ -17,6 +17,7 @@ from rejoinder_finance_sentiment.reading.sentiment import SENTIMENT, clipped
 from rejoinder_finance_sentiment.reading.topics import TOPIC
 from rejoinder_finance_sentiment.seeds import regression_examples, seed_examples
 from rejoinder_finance_sentiment.settings import FinanceSentimentSettings
+from rejoinder_finance_sentiment.surge.alerting import detect_surges
 
 NAME: Final = "finance_sentiment"
 MENTION: Final = "mention"
@@ -100,6 +101,13 @@ class FinanceSentimentPlugin:
             *await sentiment.sentiments(events, found, context, most_companies=settings.max_companies),
             *await topics.topics(events, context),
         ]
+
+    @hookimpl()
+    async def detect_change(
+        self, observations: Sequence[Observation], state: DetectorState, context: Context
+    ) -> Detection | None:
+        """Look for surges of texts about companies and topics, and of bad news."""
+        return await detect_surges(observations, state, context.settings.surges, context)
 
     @hookimpl()
     async def tenant_disabled(self, context: Context) -> None:

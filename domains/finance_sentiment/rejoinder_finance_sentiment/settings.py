@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from rejoinder_finance_sentiment.surge.settings import SurgeSettings
+
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Relation = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
 Key = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -60,7 +62,7 @@ TOPICS: Final = {
 
 
 class FinanceSentimentSettings(BaseModel):
-    """Which companies and topics texts are read for, and what the models start from."""
+    """Which companies and topics texts are read for, what the models start from, and the watch for surges."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,3 +88,4 @@ class FinanceSentimentSettings(BaseModel):
         le=10_000,
         description="Shipped examples that the sentiment model starts from; 0: it knows nothing until somebody teaches it.",
     )
+    surges: SurgeSettings = Field(default_factory=SurgeSettings, description="The watch for surges.")

@@ -16,6 +16,8 @@ from rejoinder.fields import describe_field, keys_of, unit_of
 from rejoinder.handoff.settings import SECTION as HELP_DESK
 from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
+from rejoinder.monitoring.settings import SECTION as ALERTS
+from rejoinder.monitoring.settings import AlertSettings
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import NOT_SETTINGS, DeploymentSettings, variable_of
 from rejoinder.wording import SECTION as WORDING
@@ -72,6 +74,8 @@ def settings_page(plugins: Mapping[str, type[BaseModel]]) -> str:
     parts.append(_table([((HELP_DESK, *path), info) for path, info in keys_of(HelpDeskSettings)], variables=False))
     parts.append(f"### `[{EVENTS}]`\n\n{TenantEventSettings.__doc__}\n")
     parts.append(_table([((EVENTS, *path), info) for path, info in keys_of(TenantEventSettings)], variables=False))
+    parts.append(f"### `[{ALERTS}]`\n\n{AlertSettings.__doc__}\n")
+    parts.append(_table([((ALERTS, *path), info) for path, info in keys_of(AlertSettings)], variables=False))
     parts.append(f"### `[{WORDING}]`\n\n{WordingSettings.__doc__}\n")
     parts.append(_table([((WORDING, *path), info) for path, info in keys_of(WordingSettings)], variables=False))
     parts.append(

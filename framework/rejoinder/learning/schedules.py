@@ -19,7 +19,11 @@ from rejoinder.events.reading import read_stream
 from rejoinder.learning.clusters import find_clusters
 from rejoinder.learning.signals import read_signals
 from rejoinder.learning.trials import review_trials
+from rejoinder.monitoring.delivery import deliver_alerts
+from rejoinder.monitoring.detection import detect_changes
 from rejoinder.payloads import Caller, Schedule
+from rejoinder.store.alerts import has_due_deliveries
+from rejoinder.store.detection import undetected_count
 from rejoinder.store.events import unread_count
 from rejoinder.store.schedules import claim_schedule, kept_schedules
 
@@ -53,6 +57,12 @@ EVENTS: Final = "rejoinder:events"
 """The schedule that lets plugins read events, while there are unread ones."""
 
 EVENTS_S: Final = 1.0
+
+DETECTION: Final = "rejoinder:detection"
+"""The schedule that looks through what was observed for changes, while there is any."""
+
+ALERTS: Final = "rejoinder:alerts"
+"""The schedule that delivers alerts, while some are due."""
 
 _SYSTEM = Caller(id="system", role="admin")
 _Work = Callable[[], Awaitable[object]]
@@ -89,6 +99,10 @@ async def _keep(application: Application, tenant: str) -> list[str]:
         mine.append((CLUSTERS, cluster_hours * 3600.0, partial(find_clusters, application, tenant)))
     if await unread_count(database, tenant):
         mine.append((EVENTS, EVENTS_S, partial(read_stream, application, tenant)))
+    if await undetected_count(database, tenant):
+        mine.append((DETECTION, EVENTS_S, partial(detect_changes, application, tenant)))
+    if await has_due_deliveries(database, tenant, at=clock()):
+        mine.append((ALERTS, EVENTS_S, partial(deliver_alerts, application, tenant)))
     for plugin, schedule in application.host.schedules:
         if plugin in profile.plugins:
             keep = partial(_of_plugin, application, tenant, plugin, schedule)

@@ -23,6 +23,7 @@ from rejoinder.serving.openapi import describe
 from rejoinder.serving.problems import ProblemError, answer_problem
 from rejoinder.serving.responses import JsonRoute
 from rejoinder.serving.routes import (
+    alerts,
     conversations,
     documents,
     events,
@@ -38,6 +39,7 @@ from rejoinder.serving.routes import (
     review,
     runs,
     tenants,
+    trends,
     users,
 )
 
@@ -100,6 +102,8 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         examples,
         documents,
         events,
+        trends,
+        alerts,
         health,
         guests,
         socket,

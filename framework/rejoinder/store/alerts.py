@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.context import utc_now
 from rejoinder.payloads import Alert, Delivery
-from rejoinder.store.access import add_missing, list_records, missing, reading, writing
+from rejoinder.store.access import add_missing, get_record, list_records, missing, plain, reading, writing
 from rejoinder.store.ids import new_id
-from rejoinder.store.tables import AlertDelivery, AlertRow, table_of
+from rejoinder.store.tables import AlertDelivery, AlertRow, EventRow, table_of
 from rejoinder.wire import from_json, to_json
 
 __all__ = [
     "DeliveryStatus",
+    "acknowledge_alert",
     "add_alert",
     "claim_deliveries",
     "delivery_done",
     "delivery_failed",
     "get_alert",
+    "get_alert_row",
+    "has_due_deliveries",
+    "last_alert_id",
+    "list_alert_rows",
     "list_alerts",
     "list_deliveries",
+    "parts_of",
     "tenants_with_due_deliveries",
 ]
 
@@ -32,25 +39,41 @@ DeliveryStatus = Literal["pending", "delivered", "set_aside"]
 
 _alerts = table_of(AlertRow)
 _outbox = table_of(AlertDelivery)
-_COLUMNS = tuple(column for column in _alerts.c if column.name not in ("tenant_id", "id"))
+_events = table_of(EventRow)
+_COLUMNS = tuple(column for column in _alerts.c if column.name in {one.name for one in fields(Alert)})
+_SEVERITIES: Final = ("info", "warning", "critical")
+_QUOTE_CHARS: Final = 280
+_MOST_COMPARED: Final = 50
 
 
 @writing
 def add_alert(
-    session: Session, tenant_id: str, alert: Alert, *, receivers: Iterable[str] = (), at: datetime | None = None
+    session: Session,
+    tenant_id: str,
+    alert: Alert,
+    *,
+    receivers: Iterable[str] = (),
+    group_within: timedelta = timedelta(0),
+    at: datetime | None = None,
 ) -> bool:
     """Keep an alert and one pending delivery for each receiver; an incident that is known changes nothing.
+
+    An alert that has the key of an earlier one, or shares half of its evidence with one, at most `group_within` before it, becomes a part
+    of that one and is not delivered by itself, unless it is more severe.
 
     Returns:
         Whether the incident was new.
     Raises:
         ConflictError: there is no such tenant.
     """
-    alert_id = new_id("alert")
-    row = {**to_json(alert), "at": alert.at, "tenant_id": tenant_id, "id": alert_id}
-    if not add_missing(session, _alerts, [row]):
+    alert_id, due = new_id("alert"), at or utc_now()
+    said = _with_quotes(session, tenant_id, alert)
+    part_of = _whole_of(session, tenant_id, said, group_within)
+    row = {**to_json(said), "at": alert.at, "tenant_id": tenant_id, "id": alert_id, "raised_at": due}
+    if not add_missing(session, _alerts, [{**row, "part_of": part_of, "marked_shift": 0.0}]):
         return False
-    due = at or utc_now()
+    if part_of is not None:
+        return True
     deliveries = [
         {
             "tenant_id": tenant_id,
@@ -94,14 +117,93 @@ def list_alerts(session: Session, tenant_id: str, *, since: datetime | None = No
 
 
 @reading
+def get_alert_row(session: Session, tenant_id: str, alert_id: str) -> AlertRow:
+    """Return an alert with what became of it.
+
+    Raises:
+        NotFoundError: the tenant has no such alert.
+    """
+    return get_record(session, AlertRow, "alert", tenant_id, alert_id)
+
+
+@reading
+def list_alert_rows(
+    session: Session, tenant_id: str, *, after: str = "", before: str = "", key: str | None = None, limit: int = 100
+) -> list[AlertRow]:
+    """Return alerts with what became of them, at most `limit`.
+
+    Args:
+        after: an alert's id: those raised after it, in their order; otherwise the newest come first.
+        before: an alert's id: those raised before it.
+        key: only those about this.
+    """
+    c = _alerts.c
+    statement = select(AlertRow).where(c.tenant_id == tenant_id)
+    if key is not None:
+        statement = statement.where(c.key == key)
+    if before:
+        statement = statement.where(c.id < before)
+    order = c.id.desc()
+    if after:
+        statement, order = statement.where(c.id > after), c.id.asc()
+    return list_records(session, statement.order_by(order).limit(limit))
+
+
+@reading
+def last_alert_id(session: Session, tenant_id: str) -> str:
+    """Return the id of the alert raised last; an id before all others where there is none."""
+    c = _alerts.c
+    return (
+        session.scalars(select(c.id).where(c.tenant_id == tenant_id).order_by(c.id.desc()).limit(1)).first() or "alert_"
+    )
+
+
+@reading
+def parts_of(session: Session, tenant_id: str, incident: str) -> list[AlertRow]:
+    """Return the alerts that are parts of another, oldest first."""
+    mine = (_alerts.c.tenant_id == tenant_id, _alerts.c.part_of == incident)
+    return list_records(session, select(AlertRow).where(*mine).order_by(_alerts.c.id))
+
+
+@writing
+def acknowledge_alert(session: Session, tenant_id: str, alert_id: str, *, by: str, at: datetime) -> None:
+    """Note that somebody sees to an alert; who did so first stays noted.
+
+    Raises:
+        NotFoundError: the tenant has no such alert.
+    """
+    plain(get_alert_row)(session, tenant_id, alert_id)
+    c = _alerts.c
+    mine = (c.tenant_id == tenant_id, c.id == alert_id)
+    session.execute(
+        update(_alerts).where(*mine, c.acknowledged_at.is_(None)).values(acknowledged_at=at, acknowledged_by=by)
+    )
+
+
+@reading
 def list_deliveries(
-    session: Session, tenant_id: str, *, status: DeliveryStatus | None = None, limit: int = 100
+    session: Session,
+    tenant_id: str,
+    *,
+    status: DeliveryStatus | None = None,
+    alert_id: str | None = None,
+    limit: int = 100,
 ) -> list[AlertDelivery]:
-    """Return deliveries, oldest first, at most `limit`; of one status, if asked."""
+    """Return deliveries, oldest first, at most `limit`; of one status or alert, if asked."""
     statement = select(AlertDelivery).where(_outbox.c.tenant_id == tenant_id)
     if status is not None:
         statement = statement.where(_outbox.c.status == status)
+    if alert_id is not None:
+        statement = statement.where(_outbox.c.alert_id == alert_id)
     return list_records(session, statement.order_by(_outbox.c.id).limit(limit))
+
+
+@reading
+def has_due_deliveries(session: Session, tenant_id: str, *, at: datetime) -> bool:
+    """Return whether a tenant has something to deliver by a moment."""
+    c = _outbox.c
+    due = select(c.id).where(c.tenant_id == tenant_id, c.status == "pending", c.next_attempt_at <= at)
+    return session.execute(due.limit(1)).first() is not None
 
 
 @reading
@@ -168,6 +270,41 @@ def delivery_failed(
     changes: dict[str, Any] = {"last_error": error}
     changes.update({"status": "set_aside"} if next_attempt_at is None else {"next_attempt_at": next_attempt_at})
     _change(session, tenant_id, delivery_id, changes)
+
+
+def _with_quotes(session: Session, tenant_id: str, alert: Alert) -> Alert:
+    """Add to an alert's evidence what its events say."""
+    ids = [one.source for one in alert.evidence]
+    c = _events.c
+    rows = session.execute(select(c.id, c.text, c.url, c.source).where(c.tenant_id == tenant_id, c.id.in_(ids)))
+    said = {row.id: row for row in rows}
+    evidence = [
+        replace(
+            one,
+            title=one.title or row.source,
+            url=one.url or row.url,
+            quote=one.quote or (row.text or "")[:_QUOTE_CHARS],
+        )
+        if (row := said.get(one.source)) is not None
+        else one
+        for one in alert.evidence
+    ]
+    return replace(alert, evidence=tuple(evidence))
+
+
+def _whole_of(session: Session, tenant_id: str, alert: Alert, within: timedelta) -> str | None:
+    """Return the incident that an alert is a part of."""
+    c = _alerts.c
+    near = (c.tenant_id == tenant_id, c.part_of.is_(None), c.at >= alert.at - within, c.at <= alert.at + within)
+    recent = select(c.incident, c.key, c.severity, c.evidence).where(*near).order_by(c.id.desc()).limit(_MOST_COMPARED)
+    mine = {one.source for one in alert.evidence}
+    for row in session.execute(recent) if within else ():
+        shared = mine & {one["source"] for one in row.evidence}
+        alike = (alert.key and row.key == alert.key) or (mine and 2 * len(shared) >= len(mine))
+        if alike and _SEVERITIES.index(row.severity) >= _SEVERITIES.index(alert.severity):
+            incident: str = row.incident
+            return incident
+    return None
 
 
 def _change(session: Session, tenant_id: str, delivery_id: str, changes: dict[str, Any]) -> None:

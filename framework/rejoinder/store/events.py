@@ -251,7 +251,8 @@ def events_read(
             continue
         number = numbers[one.event_id]
         numbers[one.event_id] += 1
-        rows.append({**to_json(one), "at": one.at, "tenant_id": tenant_id, "number": number})
+        values = {name: value for name, value in to_json(one).items() if name != "position"}
+        rows.append({**values, "at": one.at, "tenant_id": tenant_id, "number": number})
     session.execute(delete(_observations).where(_o.tenant_id == tenant_id, _o.event_id.in_(ids)))
     if rows:
         session.execute(insert(_observations), rows)
@@ -290,14 +291,19 @@ def forget_bands(session: Session, tenant_id: str, before: datetime) -> None:
 def list_observations(session: Session, tenant_id: str, event_id: str) -> list[Observation]:
     """Return what was read of an event, in the order in which it was."""
     columns = [column for column in _o if column.name not in ("tenant_id", "number")]
-    statement = select(*columns).where(_o.tenant_id == tenant_id, _o.event_id == event_id).order_by(_o.number)
+    statement = (
+        select(*columns, _c.position)
+        .join(_events, (_c.tenant_id == _o.tenant_id) & (_c.id == _o.event_id))
+        .where(_o.tenant_id == tenant_id, _o.event_id == event_id)
+        .order_by(_o.number)
+    )
     return [from_json(Observation, dict(row._mapping)) for row in session.execute(statement)]
 
 
 def _locked_stream(session: Session, tenant_id: str) -> tuple[int, int]:
     """Return how many events were written and how many are unread; nobody else adds any until the transaction ends."""
     kind = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    first = kind.insert(_streams).values(tenant_id=tenant_id, written=0, read=0)
+    first = kind.insert(_streams).values(tenant_id=tenant_id, written=0, read=0, detected=0)
     locked = first.on_conflict_do_update(index_elements=[_s.tenant_id], set_={"written": _s.written})
     written, waiting = session.execute(locked.returning(_s.written, _s.written - _s.read)).one()
     return written, waiting

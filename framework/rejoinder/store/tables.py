@@ -19,9 +19,11 @@ __all__ = [
     "AgentRow",
     "AlertDelivery",
     "AlertRow",
+    "AlertThreshold",
     "ApiKey",
     "Conversation",
     "DecisionRow",
+    "DetectorStateRow",
     "Document",
     "DocumentsRevision",
     "ErasureRow",
@@ -604,13 +606,14 @@ class EventRow(_Owned, table=True):
 
 
 class EventStream(_Record, table=True):
-    """How far a tenant's stream of events goes, and how far it was read: the last positions of both."""
+    """How far a tenant's stream of events goes, how far it was read, and how far looked through for changes: the last positions."""
 
     __tablename__ = "event_streams"
 
     tenant_id: str = Field(sa_type=PlainText, primary_key=True, foreign_key="tenants.id", ondelete="CASCADE")
     written: int
     read: int
+    detected: int = 0
 
 
 class EventBand(_Record, table=True):
@@ -648,8 +651,34 @@ class ObservationRow(_Record, table=True):
     confidence: float = 1.0
 
 
+class DetectorStateRow(_Record, table=True):
+    """A `DetectorState` payload, without what the host says in it."""
+
+    __tablename__ = "detector_states"
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True, foreign_key="tenants.id", ondelete="CASCADE")
+    key: str = Field(sa_type=PlainText, primary_key=True)
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    offset: str | None = Field(default=None, sa_type=PlainText)
+
+
+class AlertThreshold(_Record, table=True):
+    """What a tenant's marks of alerts have added to its threshold, and when the last one was made."""
+
+    __tablename__ = "alert_thresholds"
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True, foreign_key="tenants.id", ondelete="CASCADE")
+    shift: float
+    marks: int
+    marked_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class AlertRow(_Owned, table=True):
-    """An `Alert` payload; `incident` happens once per tenant."""
+    """An `Alert` payload; `incident` happens once per tenant.
+
+    `part_of`: the incident that it is a part of, and told with; None: it is told itself. `mark`: useful or noise; `marked_shift`: what
+    the mark added to the threshold.
+    """
 
     __tablename__ = "alerts"
     __table_args__ = (UniqueConstraint("tenant_id", "incident"), Index(None, "tenant_id", "at"))
@@ -661,6 +690,15 @@ class AlertRow(_Owned, table=True):
     key: str = Field(default="", sa_type=PlainText)
     explanation: str = Field(default="", sa_type=PlainText)
     evidence: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonText)
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    raised_at: datetime = Field(sa_type=UtcDateTime)
+    part_of: str | None = Field(default=None, sa_type=PlainText)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    acknowledged_by: str | None = Field(default=None, sa_type=PlainText)
+    mark: str | None = Field(default=None, sa_type=PlainText)
+    marked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    marked_by: str | None = Field(default=None, sa_type=PlainText)
+    marked_shift: float = 0.0
 
 
 class AlertDelivery(_Owned, table=True):

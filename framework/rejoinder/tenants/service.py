@@ -30,6 +30,8 @@ from rejoinder.handoff.settings import SECTION as HELP_DESK
 from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.learning.tenant_gate import tenant_gate
+from rejoinder.monitoring.settings import SECTION as ALERTS
+from rejoinder.monitoring.settings import AlertSettings
 from rejoinder.payloads import Domain
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import LoadedSettings
@@ -100,6 +102,7 @@ def make_resolver(
             GATE: tenant_gate(loaded.settings.gate),
             HELP_DESK: HelpDeskSettings,
             EVENTS: TenantEventSettings,
+            ALERTS: AlertSettings,
             WORDING: WordingSettings,
         },
         disabled=loaded.settings.plugins.disabled,

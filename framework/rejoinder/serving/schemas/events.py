@@ -69,6 +69,7 @@ class ObservationOut(Outgoing):
     at: datetime
     value: Any
     confidence: float
+    position: int = Field(description="The event's place in the stream.")
 
 
 class JudgementIn(Incoming):
