@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.encoding.service import TextEncoder
     from rejoinder.models.learner import FloatArray, Learner, Prediction
+    from rejoinder.wording import WordingSettings
 
 Clock = Callable[[], datetime]
 
@@ -189,6 +190,13 @@ class Context:
     def settings(self) -> Any:
         """This tenant's settings of this plugin: an instance of the plugin's settings model, or None when it has none."""
         return self._request.settings.get(self.plugin)
+
+    @property
+    def wording(self) -> WordingSettings:
+        """How this tenant's bot words what it says."""
+        from rejoinder.wording import wording_of  # pydantic, which `import rejoinder` spares
+
+        return wording_of(self._request.settings)
 
     @property
     def caller(self) -> Caller:
