@@ -49,6 +49,7 @@ class EventOut(Outgoing):
     text: str | None
     url: str | None
     user_id: str | None
+    session_id: str | None
     item_id: str | None
     data: dict[str, Any]
 
