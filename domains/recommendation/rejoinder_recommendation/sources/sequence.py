@@ -68,7 +68,7 @@ class Sequence:
             texts = _Texts(_components(vectors, dim), dim)
             self._train(network, texts, events, steps, np.random.default_rng(seed))
         with torch.no_grad():
-            network.items += texts()
+            network.items.add_(texts())
         self._network = network.eval()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -80,7 +80,8 @@ class Sequence:
         """Become what `__getstate__` was asked of."""
         self._length, self._layers = state["length"], state["layers"]
         weights = {name: torch.from_numpy(value) for name, value in state["weights"].items()}
-        network = _Network(*weights["items"].shape, self._layers, self._length, 0.0)
+        n_items, dim = weights["items"].shape
+        network = _Network(n_items, dim, self._layers, self._length, 0.0)
         network.load_state_dict(weights)
         self._network = network.eval()
 
