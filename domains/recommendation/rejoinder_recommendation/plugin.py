@@ -32,10 +32,11 @@ class RecommendationPlugin:
 
     @hookimpl()
     def register_commands(self) -> list[Command]:
-        """Bring `rejoinder evaluate recommend`."""
+        """Bring `rejoinder evaluate recommend` and `rejoinder recommender`."""
         from rejoinder_recommendation.command import app
+        from rejoinder_recommendation.recommender_command import app as recommender
 
-        return [Command(name="evaluate recommend", app=app)]
+        return [Command(name="evaluate recommend", app=app), Command(name="recommender", app=recommender)]
 
     @hookimpl(deadline_s=30.0)
     async def retrieve_answers(self, query: Query, context: Context) -> list[Answer]:
