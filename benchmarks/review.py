@@ -9,7 +9,8 @@
 - clusters: a bot knows 15 examples each of 135 intents of clinc150; 15 are withheld. Customers ask 8 to 39 questions of each withheld
   intent, 1,500 of the known, and 200 out of scope. `rejoinder.learning.clusters_grouping` groups those of which the bot is in doubt.
   `purity`: mean share of a cluster's commonest intent; `new`: share of the clusters whose commonest intent is a withheld one; `found`:
-  share of the withheld intents with a cluster; `covered`: share of their questions in it. HDBSCAN for comparison.
+  share of the withheld intents with a cluster; `covered`: share of their questions in it. HDBSCAN for comparison. `named`: share of the
+  clusters whose name holds a word of their commonest intent's name.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sys
 import warnings
 from collections import Counter, defaultdict
@@ -29,8 +31,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from rejoinder.documents.words import STOP_WORDS, stem
 from rejoinder.learning.clusters import CONFIDENT
-from rejoinder.learning.clusters_grouping import Group, groups_of, names_of
+from rejoinder.learning.clusters_grouping import Group, groups_of
+from rejoinder.learning.clusters_naming import names_of, phrases_of
 from rejoinder.learning.review_choice import choose_questions, doubts
 from rejoinder.models.encoding.encoder import Encoder
 from rejoinder.models.learner import Prediction
@@ -138,7 +142,7 @@ def reviewed(train: Texts, test: Texts, withheld: int, way: str, *, seed: int, d
     return accuracies
 
 
-def clustered(train: Texts, strange: Texts, *, seed: int) -> dict[str, dict[str, Any]]:
+def clustered(train: Texts, strange: Texts, encoder: Encoder, *, seed: int) -> dict[str, dict[str, Any]]:
     """Return for each way of grouping what it found."""
     rng = np.random.default_rng(seed)
     labels = np.unique(train.labels)
@@ -172,10 +176,19 @@ def clustered(train: Texts, strange: Texts, *, seed: int) -> dict[str, dict[str,
         groups = group(vectors[rows], least=LEAST)
         found[name] = _judged(groups, of[rows], set(new), total) | {"doubted": len(rows)}
         if name == "average linkage":
-            titles = names_of([texts[row] for row in rows], groups)
-            own = [Counter(of[rows][list(group.rows)].tolist()).most_common(1)[0][0] for group in groups]
-            found[name]["names"] = [(title.title, label) for title, label in zip(titles, own, strict=True)]
+            doubted = [texts[row] for row in rows]
+            phrases = phrases_of(doubted, groups)
+            each = list(dict.fromkeys(phrase for own in phrases for phrase in own))
+            titles = names_of(doubted, groups, phrases, dict(zip(each, encoder.encode(each), strict=True)))
+            commonest = [Counter(of[rows][list(group.rows)].tolist()).most_common(1)[0][0] for group in groups]
+            found[name]["names"] = [(title.title, label) for title, label in zip(titles, commonest, strict=True)]
+            told = [bool(_words(title) & _words(label)) for title, label in found[name]["names"] if label]
+            found[name]["named"] = float(np.mean(told)) if told else 0.0
     return found
+
+
+def _words(name: str) -> set[str]:
+    return {stem(word) for word in re.findall(r"[a-z]+", name.casefold()) if word not in STOP_WORDS}
 
 
 def _hdbscan(vectors: Floats, *, least: int) -> list[Group]:
@@ -270,11 +283,13 @@ def main() -> None:
                 last = ", ".join(f"{curve[-1]:.3f}" for curve in curves)
                 print(f"  {way:8} {mean[0]:.3f} {mean[options.days // 2]:.3f} {mean[-1]:.3f}   {last}", flush=True)
         if "clusters" in parts and strange is not None:
-            runs = [clustered(train, strange, seed=seed) for seed in seeds]
+            runs = [clustered(train, strange, encoder, seed=seed) for seed in seeds]
             means: dict[str, dict[str, float]] = defaultdict(dict)
             print("clinc150: clusters of what is asked in vain")
             for way in runs[0]:
-                for figure in ("clusters", "purity", "new", "found", "covered", "doubted"):
+                for figure in ("clusters", "purity", "new", "found", "covered", "doubted", "named"):
+                    if figure not in runs[0][way]:
+                        continue
                     means[way][figure] = float(np.mean([run[way][figure] for run in runs]))
                 print(f"  {way:16} " + ", ".join(f"{key} {value:.3g}" for key, value in means[way].items()), flush=True)
             print("  names: " + "; ".join(f"{title} ({label})" for title, label in runs[0]["average linkage"]["names"]))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.encoding.service import TextEncoder
     from rejoinder.models.learner import FloatArray, Learner, Prediction
+    from rejoinder.wording import WordingSettings
 
 Clock = Callable[[], datetime]
 
@@ -62,6 +63,15 @@ class Models(Protocol):
         Raises:
             InvalidInputError: `other` is missing, or the task has one text only.
             EncoderBusyError: the queue is full.
+        """
+
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
+        """Return what this tenant's model of `task`, one of one text, says of many texts, corrections included; None as `predict`.
+
+        It is for workers: it waits while turns fill the encoder's queue, and what candidates on trial would say is not asked.
+
+        Raises:
+            InvalidInputError: the task has two texts.
         """
 
     def learner(self, task: str) -> Learner | None:
@@ -113,6 +123,10 @@ class NoModels:
         raise ModelNotReadyError("there is no encoder in this process")
 
     async def predict(self, task: str, text: str, other: str | None = None) -> Prediction | None:
+        """Return None: nothing was learned."""
+        return None
+
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
         """Return None: nothing was learned."""
         return None
 
@@ -187,6 +201,13 @@ class Context:
     def settings(self) -> Any:
         """This tenant's settings of this plugin: an instance of the plugin's settings model, or None when it has none."""
         return self._request.settings.get(self.plugin)
+
+    @property
+    def wording(self) -> WordingSettings:
+        """How this tenant's bot words what it says."""
+        from rejoinder.wording import wording_of  # pydantic, which `import rejoinder` spares
+
+        return wording_of(self._request.settings)
 
     @property
     def caller(self) -> Caller:

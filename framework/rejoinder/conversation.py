@@ -116,6 +116,7 @@ class Interjection:
     Attributes:
         mode: who answers from now on.
         text: what is said; None: only the state changes.
+        first: what the bot says just before, as a turn of its own.
         question: what the conversation waits for from now on; its options are shown with the text.
         author: the name of the agent who says it.
         also: what is to be written in the same transaction.
@@ -123,6 +124,7 @@ class Interjection:
 
     mode: Mode
     text: str | None = None
+    first: str | None = None
     question: Question | None = None
     speaker: Literal["bot", "agent"] = "bot"
     author: str | None = None
@@ -238,8 +240,8 @@ class Conversations:
         plan: Callable[[LoadedConversation], Awaitable[Interjection]],
         *,
         idempotency_key: str | None = None,
-    ) -> Turn | None:
-        """Put something into a conversation outside of a customer's turn; return it as a turn where something was said.
+    ) -> tuple[Turn, ...]:
+        """Put something into a conversation outside of a customer's turn, all of it or nothing; return what was said, as turns.
 
         Args:
             plan: what is to be put there, by the conversation as it is; asked again when another process came between.
@@ -250,24 +252,24 @@ class Conversations:
             ConflictError: other processes kept changing the conversation, or the key was used for another text.
         """
 
-        async def attempt() -> Turn | None:
+        async def attempt() -> tuple[Turn, ...]:
             loaded = await self._recent.load(tenant, conversation_id)
             what = await plan(loaded)
             state = replace(loaded.state, mode=what.mode, question=what.question, misses=0, dislikes=0)
             if what.text is None:
                 await self._change(tenant, loaded, state, what.also)
-                return None
+                return ()
             self._check_text(what.text)
             request = await self._request(tenant, caller, conversation_id)
             shown = await self._host.redact_text(what.text, "store", request)
             key = (idempotency_key, _hash_of(shown))
             earlier = await self._earlier(tenant, conversation_id, *key)
             if earlier is not None:
-                return earlier
+                return (earlier,)
             turn = Turn(
                 id=new_id("turn"),
                 conversation_id=conversation_id,
-                number=loaded.next_number,
+                number=loaded.next_number + (what.first is not None),
                 text="",
                 reply=Reply(parts=(shown,), options=what.question.options if what.question else ()),
                 action="silent",
@@ -275,8 +277,14 @@ class Conversations:
                 speaker=what.speaker,
                 author=what.author,
             )
-            await self._record(_Done(tenant, loaded, state, turn, None, request, key=key, also=what.also))
-            return turn
+            first = None
+            if what.first is not None:
+                said = Reply(parts=(await self._host.redact_text(what.first, "store", request),))
+                first = replace(
+                    turn, id=new_id("turn"), number=loaded.next_number, reply=said, speaker="bot", author=None
+                )
+            await self._record(_Done(tenant, loaded, state, turn, None, request, key=key, first=first, also=what.also))
+            return (turn,) if first is None else (first, turn)
 
         async with self._locks.hold((tenant, conversation_id)):
             return await _until_through(attempt, conversation_id)
@@ -451,6 +459,15 @@ class Conversations:
             author=turn.author,
             flows_completed=done.flows_completed,
         )
+        first = None
+        if done.first is not None:
+            first = NewTurn(
+                id=done.first.id,
+                number=done.first.number,
+                action=done.first.action,
+                started_at=new.started_at,
+                reply=done.first.reply,
+            )
         try:
             state = await record_turn(
                 self._database,
@@ -460,11 +477,12 @@ class Conversations:
                 state=done.state,
                 decision=done.decision,
                 turn=new,
+                before=first,
                 also=done.also,
             )
         except ConflictError as error:
             raise _OvertakenError(str(error)) from error
-        self._recent.keep(done.tenant, done.loaded, new, state)
+        self._recent.keep(done.tenant, done.loaded, (new,) if first is None else (first, new), state)
         if self._on_turn is not None:
             self._on_turn(done.tenant, turn.action, trace, (time.perf_counter() - trace.started) * 1e3)
 
@@ -537,6 +555,7 @@ class _Done:
     retold: Reply | None = None
     also: Change | None = None
     flows_completed: int = 0
+    first: Turn | None = None
 
 
 class _Work:

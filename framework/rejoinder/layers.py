@@ -159,13 +159,19 @@ def _shown(value: Any) -> Json:
 
 
 def check(
-    model: type[_Model], layered: Layered, *, prefix: KeyPath = (), elsewhere: Sequence[str] = ()
+    model: type[_Model],
+    layered: Layered,
+    *,
+    prefix: KeyPath = (),
+    elsewhere: Sequence[str] = (),
+    context: Mapping[str, Any] | None = None,
 ) -> tuple[_Model | None, list[str], list[str]]:
     """Check merged values against a model; keys that the model does not know are refused, whatever its configuration says.
 
     Args:
         prefix: goes before the keys in the texts.
         elsewhere: further dotted keys that an unknown key may be meant to be.
+        context: what the model's validators may look at beside the values, as `ValidationInfo.context`.
     Returns:
         The model, or None where something is wrong; what is wrong; and which required keys are missing. A text names the place,
         the key, what came (never of a secret), and what was expected.
@@ -177,7 +183,7 @@ def check(
         return None, wrong, []
     missing: list[str] = []
     try:
-        return model.model_validate(copy.deepcopy(layered.values)), [], []
+        return model.model_validate(copy.deepcopy(layered.values), context=context), [], []
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             lost = detail["type"] == "missing"

@@ -37,5 +37,5 @@ async def test_the_dialogues_run_green_over_http(server: Server) -> None:
     script = read_script(DIALOGUES)
     async with running_bot(script, url=server.url, key=server.operator_key) as bot:
         results = await run_script(script, bot)
-    assert len(results) == 6
+    assert len(results) == 7
     assert all(one.passed for one in results), told(results)

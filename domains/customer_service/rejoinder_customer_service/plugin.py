@@ -11,11 +11,13 @@ from rejoinder.context import Context
 from rejoinder.errors import ModelError
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Answer, Command, Domain, Example, Query
+from rejoinder.wording import filled, named_in
 
 from rejoinder_customer_service.answers import Answers
 from rejoinder_customer_service.catalogue import NAMES, chosen_examples, entries_of, regression_of
 from rejoinder_customer_service.faq import Readings, scores_of
 from rejoinder_customer_service.settings import CustomerServiceSettings
+from rejoinder_customer_service.slot_examples import SlotExample, slot_examples
 from rejoinder_customer_service.warm import Indexes
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NAME: Final = "customer_service"
 TASK: Final = "intent"
+SLOTS: Final = "slots"
+"""The task of the plugin `slots`, whose model learns from the examples."""
 FLOWS: Final = Path(__file__).parent / "flows"
 
 _LEAST_SCORE: Final = 0.02
@@ -83,13 +87,14 @@ class CustomerServicePlugin:
 
     @hookimpl()
     def seed_examples(self, context: Context) -> list[Example]:
-        """Give the examples of the tenant's catalogue; the same settings give the same examples with the same ids."""
+        """Give the examples of the tenant's catalogue and of slots; the same settings give the same examples with the same ids."""
         settings: CustomerServiceSettings = context.settings
         if settings.catalogue == "none":
             return []
+        slots = [_slots_example(one) for one in slot_examples()] if settings.slots else []
         chosen = chosen_examples(settings.catalogue, per_intent=settings.examples_per_intent, seed=settings.seed)
         pairs = [(text, intent) for intent, texts in sorted(chosen.items()) for text in texts]
-        return [_example("seed", settings.catalogue, text, intent) for text, intent in pairs]
+        return [*(_example("seed", settings.catalogue, text, intent) for text, intent in pairs), *slots]
 
     @hookimpl()
     def regression_examples(self, context: Context) -> list[Example]:
@@ -116,7 +121,8 @@ class CustomerServicePlugin:
         scores = scores_of(intents, readings, [evidence.get(intent, 0.0) for intent in intents])
         best = sorted(zip(scores, intents, strict=True), key=lambda pair: (-pair[0], pair[1]))
         wanted = min(query.limit, settings.max_candidates)
-        return [replace(answers[intent], score=score) for score, intent in best[:wanted] if score >= _LEAST_SCORE]
+        named = named_in(query)
+        return [_given(answers[intent], score, named) for score, intent in best[:wanted] if score >= _LEAST_SCORE]
 
     async def _evidence(self, query: Query, readings: Readings, context: Context) -> dict[str, float]:
         """Return what the text alone says for each entry of the catalogue; nothing where it cannot count."""
@@ -131,6 +137,18 @@ def _example(kind: str, catalogue: str, text: str, intent: str) -> Example:
     """Return an example whose id is the same every time."""
     digest = hashlib.sha256(f"{NAME}|{catalogue}|{intent}|{text}".encode()).hexdigest()[:40]
     return Example(id=f"{kind}_{digest}", task=TASK, text=text, label=intent, source=f"{NAME}/{catalogue}")
+
+
+def _slots_example(one: SlotExample) -> Example:
+    digest = hashlib.sha256(f"{NAME}|{SLOTS}|{one.text}".encode()).hexdigest()[:40]
+    target = [{"start": start, "end": end, "label": label} for start, end, label in one.spans]
+    return Example(id=f"seed_{digest}", task=SLOTS, text=one.text, target=target, source=f"{NAME}/{SLOTS}")
+
+
+def _given(answer: Answer, score: float, named: dict[str, str]) -> Answer:
+    """Return an answer with its score, and with what the customer named in the place of its slots."""
+    text = answer.text or ""
+    return replace(answer, score=score, text=filled(text, named) if "{" in text else text)
 
 
 def _readings(query: Query) -> Readings:

@@ -43,4 +43,9 @@ class CustomerServiceSettings(BaseModel):
         le=2**31 - 1,
         description="Decides which examples are chosen where not all are; same seed, same choice.",
     )
+    slots: bool = Field(
+        default=True,
+        description="Whether the tenant's model of slots starts from the shipped examples (product, address, order number, date, amount); "
+        "never where the catalogue is `none`.",
+    )
     max_candidates: int = Field(default=5, ge=1, le=100, description="Most answers offered for one message.")

@@ -146,6 +146,14 @@ async def test_lists_are_none_of_its_business(desk: Desk) -> None:
     assert await desk.ask("card", kind="recommendation") == ()
 
 
+async def test_what_the_customer_named_fills_the_slots_of_an_answer(desk: Desk) -> None:
+    own = CustomerServiceSettings(catalogue="none", answers={"track": "Order {order_number} of {company}, {unknown}."})
+    (answer,) = await desk.ask("where?", ("track", 0.9), settings=own, filters={"order_number": "12345"})
+    assert answer.text == "Order 12345 of our company, {unknown}."
+    (answer,) = await desk.ask("where?", ("track", 0.9), settings=own)
+    assert answer.text == "Order {order_number} of our company, {unknown}.", "nothing of the turn before"
+
+
 async def test_names_in_braces_are_filled(desk: Desk) -> None:
     bank = CustomerServiceSettings(catalogue="bitext", values={"support_email": "help@shop.example"})
     (first, *_) = await desk.ask("x", ("contact_customer_service", 0.95), settings=bank)
@@ -185,7 +193,7 @@ async def test_the_regression_set_holds_no_seed_and_follows_the_catalogue(desk: 
     for catalogue in ("banking77", "bitext", "none"):
         request = desk.request(CustomerServiceSettings(catalogue=catalogue))
         frozen = await desk.host.regression_examples(request)
-        seeds = {one.text for one in await desk.host.seed_examples(request)}
+        seeds = {one.text for one in await desk.host.seed_examples(request) if one.task == "intent"}
         assert not seeds & {one.text for one in frozen}
         assert len({one.id for one in frozen}) == len(frozen)
         found[catalogue] = len(frozen)
@@ -197,16 +205,19 @@ async def test_the_regression_set_holds_no_seed_and_follows_the_catalogue(desk: 
     [
         ({}, 1540),
         ({"catalogue": "bitext"}, 1080),
-        ({"examples_per_intent": 2}, 154),
+        ({"examples_per_intent": 2, "slots": False}, 154),
         ({"examples_per_intent": 10_000}, 1540),
     ],
 )
 async def test_seed_examples_are_the_same_every_time(desk: Desk, settings: Any, count: int) -> None:
     request = desk.request(CustomerServiceSettings(**settings))
     first, second = [await desk.host.seed_examples(request) for _ in range(2)]
-    assert len(first) == count
+    assert sum(example.task == "intent" for example in first) == count
+    assert {example.task for example in first} == (
+        {"intent"} if settings.get("slots") is False else {"intent", "slots"}
+    )
     assert first == second
-    assert len({example.id for example in first}) == count
+    assert len({example.id for example in first}) == len(first)
     assert {example.polarity for example in first} == {"positive"}
 
 

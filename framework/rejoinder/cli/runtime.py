@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rejoinder.host import Host
     from rejoinder.models.encoding.encoder import Encoder
+    from rejoinder.payloads import Domain
     from rejoinder.store.database import Database
     from rejoinder.tenants.service import Tenants
 
@@ -49,6 +50,11 @@ class InstalledPlugins:
     def settings_models(self) -> Mapping[str, type[BaseModel]]:
         """The settings model of each plugin that has one."""
         return self._host.settings_models
+
+    @property
+    def domains(self) -> Sequence[Domain]:
+        """The domains that they bring."""
+        return self._host.domains
 
 
 @asynccontextmanager

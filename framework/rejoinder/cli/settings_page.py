@@ -18,6 +18,8 @@ from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import NOT_SETTINGS, DeploymentSettings, variable_of
+from rejoinder.wording import SECTION as WORDING
+from rejoinder.wording import WordingSettings
 
 __all__ = ["difference", "settings_page"]
 
@@ -70,6 +72,8 @@ def settings_page(plugins: Mapping[str, type[BaseModel]]) -> str:
     parts.append(_table([((HELP_DESK, *path), info) for path, info in keys_of(HelpDeskSettings)], variables=False))
     parts.append(f"### `[{EVENTS}]`\n\n{TenantEventSettings.__doc__}\n")
     parts.append(_table([((EVENTS, *path), info) for path, info in keys_of(TenantEventSettings)], variables=False))
+    parts.append(f"### `[{WORDING}]`\n\n{WordingSettings.__doc__}\n")
+    parts.append(_table([((WORDING, *path), info) for path, info in keys_of(WordingSettings)], variables=False))
     parts.append(
         f"### `[{GATE}]`\n\nThe keys of the deployment's `[gate]`, whose values are the defaults and the bounds: a tenant may be more "
         "careful than the deployment, never less.\n"

@@ -7,7 +7,7 @@ take the same conversation at the same time, one does.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -192,25 +192,12 @@ class HandOffDesk:
         row = await self.get(tenant, hand_off_id)
         if row.status == "active" and row.agent_id == caller.id:
             return row
-        texts = (await self.settings(tenant)).texts
         now = self._clock()
+        said = await self._joined(tenant, caller)
 
         async def plan(_: LoadedConversation) -> Interjection:
-            row = await self.get(tenant, hand_off_id)
-            if row.status != "queued":
-                raise ConflictError(_taken(row))
-            if row.for_agent not in (None, caller.id) and caller.role != "admin":
-                raise ConflictError("this conversation is meant for another agent: leave it to them, or wait")
-            values = {
-                "status": "active",
-                "agent_id": caller.id,
-                "agent_name": caller.name,
-                "claimed_at": now,
-                "first_claimed_at": row.first_claimed_at or now,
-                "for_agent": None,
-            }
-            said = texts.joined.replace("{agent}", caller.name or texts.someone)
-            return Interjection(mode="agent", text=said, also=_change(row, values, _event("claimed", caller, now)))
+            taken = _taking(await self.get(tenant, hand_off_id), caller, now)
+            return Interjection(mode="agent", text=said, also=taken)
 
         return await self._interject(row, caller, plan)
 
@@ -236,7 +223,7 @@ class HandOffDesk:
         teach: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Turn:
-        """Answer the customer; a conversation in the queue is taken first, once the text may be said.
+        """Answer the customer; a conversation in the queue is taken with it: both happen, or neither.
 
         Args:
             suggestion: the decision of the suggestion that the agent sends, as it was or edited: the bot learns from that at once.
@@ -257,21 +244,19 @@ class HandOffDesk:
             decision = await get_decision(self._database, tenant, suggestion)
             if decision.user_id != row.user_id:
                 raise NotFoundError(f"there is no suggestion {suggestion!r} for this customer")
-        row = await self.claim(tenant, hand_off_id, caller)
+        await self.see(tenant, caller)
         now = self._clock()
+        joined = await self._joined(tenant, caller)
 
         async def plan(_: LoadedConversation) -> Interjection:
-            held = await self._held(tenant, hand_off_id, caller)
+            row = await self.get(tenant, hand_off_id)
+            if row.status == "active" and row.agent_id == caller.id:
+                return _spoken(caller, text, _noting(tenant, hand_off_id, now))
+            return _spoken(caller, text, _taking(row, caller, now), _noting(tenant, hand_off_id, now), first=joined)
 
-            def note(session: Session) -> None:
-                note_reply(session, tenant, held.id, now)
-
-            return Interjection(mode="agent", text=text, speaker="agent", author=caller.name or None, also=note)
-
-        turn = await self._conversations.interject(tenant, row.conversation_id, caller, plan, idempotency_key=key)
-        if turn is None:
-            raise ConflictError("nothing was said")
-        self._tell(tenant, await self.get(tenant, hand_off_id), turn)
+        turns = await self._conversations.interject(tenant, row.conversation_id, caller, plan, idempotency_key=key)
+        row = await self.get(tenant, hand_off_id)
+        turn = self._tell_turns(tenant, row, turns)
         if suggestion is not None and teach is not False:
             await self._teacher.edited(row, caller, turn.id, suggestion, turn.reply.parts[0])
         elif teach is not None:
@@ -355,46 +340,39 @@ class HandOffDesk:
         open_row = await find_open(self._database, tenant, conversation_id)
         if open_row is not None:
             return await self.claim(tenant, open_row.id, caller)
-        now = self._clock()
-        texts = (await self.settings(tenant)).texts
-        loaded = await self._conversations.load(tenant, conversation_id, caller)
-        new = NewHandOff(
-            conversation_id=conversation_id,
-            user_id=loaded.user_id,
-            reason="an agent took over",
-            at=now,
-            values={
-                "status": "active",
-                "agent_id": caller.id,
-                "agent_name": caller.name,
-                "claimed_at": now,
-                "first_claimed_at": now,
-            },
-        )
+        new = await self._taken_from_the_bot(tenant, conversation_id, caller)
+        said = await self._joined(tenant, caller)
 
         async def plan(_: LoadedConversation) -> Interjection:
-            def begin(session: Session) -> None:
-                add_hand_off(session, tenant, new, _event("claimed", caller, now))
+            return Interjection(mode="agent", text=said, also=_beginning(tenant, new, caller))
 
-            said = texts.joined.replace("{agent}", caller.name or texts.someone)
-            return Interjection(mode="agent", text=said, also=begin)
-
-        turn = await self._conversations.interject(tenant, conversation_id, caller, plan)
+        turns = await self._conversations.interject(tenant, conversation_id, caller, plan)
         row = await self.get(tenant, new.id)
-        self._tell(tenant, row, turn)
+        self._tell_turns(tenant, row, turns)
         return row
 
     async def say_in(
         self, tenant: str, conversation_id: str, caller: Caller, text: str, *, idempotency_key: str | None = None
     ) -> Turn:
-        """Answer in a conversation, which is taken first, once the text may be said. Raises as `take_over` and `say`."""
+        """Answer in a conversation, which is taken with it: both happen, or neither. Raises as `take_over` and `say`."""
         _refuse_others(caller)
         key = None if idempotency_key is None else f"{caller.id} {idempotency_key}"
         earlier = await self._conversations.interjected(tenant, conversation_id, caller, text, key)
         if earlier is not None:
             return earlier
-        row = await self.take_over(tenant, conversation_id, caller)
-        return await self.say(tenant, row.id, caller, text, idempotency_key=idempotency_key)
+        row = await find_open(self._database, tenant, conversation_id)
+        if row is not None:
+            return await self.say(tenant, row.id, caller, text, idempotency_key=idempotency_key)
+        await self.see(tenant, caller)
+        new = await self._taken_from_the_bot(tenant, conversation_id, caller)
+        joined = await self._joined(tenant, caller)
+
+        async def plan(_: LoadedConversation) -> Interjection:
+            noted = _noting(tenant, new.id, new.at)
+            return _spoken(caller, text, _beginning(tenant, new, caller), noted, first=joined)
+
+        turns = await self._conversations.interject(tenant, conversation_id, caller, plan, idempotency_key=key)
+        return self._tell_turns(tenant, await self.get(tenant, new.id), turns)
 
     async def release_in(self, tenant: str, conversation_id: str, caller: Caller) -> None:
         """Give a conversation back to the bot; one that the bot has already stays its own. Raises as `release`."""
@@ -452,6 +430,29 @@ class HandOffDesk:
         return True
 
     # --- within ----------------------------------------------------------------------------------------------------
+
+    async def _joined(self, tenant: str, caller: Caller) -> str:
+        """Return what the customer is told when an agent takes their conversation."""
+        texts = (await self.settings(tenant)).texts
+        return texts.joined.replace("{agent}", caller.name or texts.someone)
+
+    async def _taken_from_the_bot(self, tenant: str, conversation_id: str, caller: Caller) -> NewHandOff:
+        """Return the hand-off of a conversation that an agent takes unasked, not stored yet."""
+        now = self._clock()
+        loaded = await self._conversations.load(tenant, conversation_id, caller)
+        return NewHandOff(
+            conversation_id=conversation_id,
+            user_id=loaded.user_id,
+            reason="an agent took over",
+            at=now,
+            values={
+                "status": "active",
+                "agent_id": caller.id,
+                "agent_name": caller.name,
+                "claimed_at": now,
+                "first_claimed_at": now,
+            },
+        )
 
     async def _held(self, tenant: str, hand_off_id: str, caller: Caller) -> HandOffRow:
         """Return a hand-off that a caller may do something with: they have it, or look after all."""
@@ -519,9 +520,9 @@ class HandOffDesk:
 
     async def _interject(self, row: HandOffRow, caller: Caller, plan: Any) -> HandOffRow:
         tenant = row.tenant_id
-        turn = await self._conversations.interject(tenant, row.conversation_id, caller, plan)
+        turns = await self._conversations.interject(tenant, row.conversation_id, caller, plan)
         changed = await self.get(tenant, row.id)
-        self._tell(tenant, changed, turn)
+        self._tell_turns(tenant, changed, turns)
         return changed
 
     async def _rewrite(self, row: HandOffRow, values: Mapping[str, Any], event: NewEvent) -> None:
@@ -532,6 +533,12 @@ class HandOffDesk:
 
     async def _redacted(self, tenant: str, caller: Caller, text: str) -> str:
         return await self._host.redact_text(text, "store", await self._models.request_for(tenant, caller))
+
+    def _tell_turns(self, tenant: str, row: HandOffRow, turns: Sequence[Turn]) -> Turn:
+        """Tell of each turn, and return the last."""
+        for turn in turns:
+            self._tell(tenant, row, turn)
+        return turns[-1]
 
     def _tell(self, tenant: str, row: HandOffRow, turn: Turn | None = None) -> None:
         event = DeskEvent(tenant=tenant, conversation_id=row.conversation_id, hand_off=row, turn=turn)
@@ -563,6 +570,45 @@ def _event(kind: EventKind, caller: Caller, at: datetime) -> NewEvent:
     if caller is _HOST:
         return NewEvent(kind=kind, at=at)
     return NewEvent(kind=kind, at=at, agent_id=caller.id, agent_name=caller.name)
+
+
+def _taking(row: HandOffRow, caller: Caller, at: datetime) -> Change:
+    """Take a hand-off out of the queue.
+
+    Raises:
+        ConflictError: as `HandOffDesk.claim`.
+    """
+    if row.status != "queued":
+        raise ConflictError(_taken(row))
+    if row.for_agent not in (None, caller.id) and caller.role != "admin":
+        raise ConflictError("this conversation is meant for another agent: leave it to them, or wait")
+    values = {
+        "status": "active",
+        "agent_id": caller.id,
+        "agent_name": caller.name,
+        "claimed_at": at,
+        "first_claimed_at": row.first_claimed_at or at,
+        "for_agent": None,
+    }
+    return _change(row, values, _event("claimed", caller, at))
+
+
+def _beginning(tenant: str, new: NewHandOff, caller: Caller) -> Change:
+    return lambda session: add_hand_off(session, tenant, new, _event("claimed", caller, new.at))
+
+
+def _noting(tenant: str, hand_off_id: str, at: datetime) -> Change:
+    return lambda session: note_reply(session, tenant, hand_off_id, at)
+
+
+def _spoken(caller: Caller, text: str, *changes: Change, first: str | None = None) -> Interjection:
+    """Return what an agent says, with all that is written with it in their order."""
+
+    def write(session: Session) -> None:
+        for change in changes:
+            change(session)
+
+    return Interjection(mode="agent", text=text, first=first, speaker="agent", author=caller.name or None, also=write)
 
 
 def _change(row: HandOffRow, values: Mapping[str, Any], event: NewEvent) -> Change:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rejoinder.errors import ConflictError, InvalidInputError, NotFoundError
-from rejoinder.learning.clusters_grouping import groups_of, label_of, names_of
+from rejoinder.learning.clusters_grouping import Group, groups_of
+from rejoinder.learning.clusters_naming import GroupName, label_of, names_of, phrases_of
 from rejoinder.learning.review import TASK, checked_label, learnable_questions, refuse_customers
 from rejoinder.payloads import Caller, payload
 from rejoinder.store.clusters import (
@@ -109,7 +110,7 @@ async def find_clusters(application: Application, tenant: str) -> tuple[ClusterP
         groups = await asyncio.to_thread(groups_of, vectors, least=least)
         decided = await _decided_on(application, tenant, encoder.hash)
         groups = [group for group in groups if not len(decided) or float((decided @ group.centroid).max()) < SAME]
-        for group, name in zip(groups, await asyncio.to_thread(names_of, texts, groups), strict=True):
+        for group, name in zip(groups, await _named(application, tenant, texts, groups), strict=True):
             found.append(
                 FoundCluster(
                     title=name.title,
@@ -196,6 +197,15 @@ async def reject_cluster(application: Application, tenant: str, caller: Caller, 
     now = application.clock()
     await close_cluster(application.database, tenant, cluster_id, "rejected", by=caller.id, at=now)
     return _proposal(await get_cluster(application.database, tenant, cluster_id))
+
+
+async def _named(
+    application: Application, tenant: str, texts: Sequence[str], groups: Sequence[Group]
+) -> list[GroupName]:
+    phrases = await asyncio.to_thread(phrases_of, texts, groups)
+    each = list(dict.fromkeys(phrase for own in phrases for phrase in own))
+    vectors = await application.models.loader.encode_texts(tenant, each) if each else ()
+    return names_of(texts, groups, phrases, dict(zip(each, vectors, strict=True)))
 
 
 async def _without_an_answer(

@@ -8,6 +8,7 @@ and 6.8 ms in place of 7.3 with one connection.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rejoinder.payloads import ConversationState
@@ -49,9 +50,13 @@ class RecentConversations:
         for key in [key for key in self._kept if key[0] == tenant]:
             del self._kept[key]
 
-    def keep(self, tenant: str, before: LoadedConversation, turn: NewTurn, state: ConversationState) -> None:
-        """Keep what a conversation came to by a turn that was stored, with the state that was stored."""
-        history = (*before.history, *lines_of(turn))[-self._history :] if self._history else ()
-        self._kept[tenant, before.id] = replace(before, state=state, next_number=turn.number + 1, history=history)
+    def keep(self, tenant: str, before: LoadedConversation, turns: Sequence[NewTurn], state: ConversationState) -> None:
+        """Keep what a conversation came to by turns that were stored, with the state that was stored."""
+        history = (
+            (*before.history, *(line for turn in turns for line in lines_of(turn)))[-self._history :]
+            if self._history
+            else ()
+        )
+        self._kept[tenant, before.id] = replace(before, state=state, next_number=turns[-1].number + 1, history=history)
         while len(self._kept) > _MOST:
             self._kept.popitem(last=False)

@@ -112,12 +112,14 @@ def record_turn(
     state: ConversationState,
     turn: NewTurn,
     decision: Decision | None = None,
+    before: NewTurn | None = None,
     also: Callable[[Session], None] | None = None,
 ) -> ConversationState:
     """Write a turn, the conversation's new state and the turn's decision: all of them or none.
 
     Args:
         expected_version: the version of the state that the turn started from.
+        before: a turn that comes just before it, with the number before its own.
         also: what else is to be written in the same transaction.
     Returns:
         The state as stored: its version is `expected_version` + 1.
@@ -127,32 +129,34 @@ def record_turn(
     """
     ended_at = turn.started_at + timedelta(milliseconds=turn.duration_ms)
     stored = replace_state(session, tenant_id, conversation_id, expected_version, state, ended_at, turns=turn.number)
-    _INSERT.run(
-        session,
-        {
-            "tenant_id": tenant_id,
-            "id": turn.id,
-            "conversation_id": conversation_id,
-            "number": turn.number,
-            "message_id": turn.message_id,
-            "idempotency_key": turn.idempotency_key,
-            "request_hash": turn.request_hash,
-            "user_text": turn.user_text,
-            "reply": None if turn.reply is None else to_json(turn.reply),
-            "action": turn.action,
-            "trace": turn.trace,
-            "started_at": turn.started_at,
-            "duration_ms": turn.duration_ms,
-            "speaker": turn.speaker,
-            "author": turn.author,
-            "flows_completed": turn.flows_completed,
-        },
-    )
+    for one in (turn,) if before is None else (before, turn):
+        _INSERT.run(session, _row(tenant_id, conversation_id, one))
     if decision is not None:
         insert_decision(session, tenant_id, decision, turn.id)
     if also is not None:
         also(session)
     return stored
+
+
+def _row(tenant_id: str, conversation_id: str, turn: NewTurn) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "id": turn.id,
+        "conversation_id": conversation_id,
+        "number": turn.number,
+        "message_id": turn.message_id,
+        "idempotency_key": turn.idempotency_key,
+        "request_hash": turn.request_hash,
+        "user_text": turn.user_text,
+        "reply": None if turn.reply is None else to_json(turn.reply),
+        "action": turn.action,
+        "trace": turn.trace,
+        "started_at": turn.started_at,
+        "duration_ms": turn.duration_ms,
+        "speaker": turn.speaker,
+        "author": turn.author,
+        "flows_completed": turn.flows_completed,
+    }
 
 
 @writing

@@ -30,6 +30,7 @@ from rejoinder.handoff.settings import SECTION as HELP_DESK
 from rejoinder.handoff.settings import HelpDeskSettings
 from rejoinder.learning.tenant_gate import SECTION as GATE
 from rejoinder.learning.tenant_gate import tenant_gate
+from rejoinder.payloads import Domain
 from rejoinder.privacy.settings import SECTION, PrivacySettings
 from rejoinder.settings import LoadedSettings
 from rejoinder.store import tenants as tenant_rows
@@ -40,6 +41,8 @@ from rejoinder.tenants.principal import Principal
 from rejoinder.tenants.secrets import Vault
 from rejoinder.tenants.settings import TenantSettings, TenantSettingsResolver
 from rejoinder.tenants.tokens import NOT_AUTHENTICATED, IssuedToken, TokenRole, Tokens
+from rejoinder.wording import SECTION as WORDING
+from rejoinder.wording import WordingSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -59,6 +62,10 @@ class PluginCatalogue(Protocol):
     @property
     def settings_models(self) -> Mapping[str, type[BaseModel]]:
         """The settings model of each that has one."""
+
+    @property
+    def domains(self) -> Sequence[Domain]:
+        """The domains that they bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +100,11 @@ def make_resolver(
             GATE: tenant_gate(loaded.settings.gate),
             HELP_DESK: HelpDeskSettings,
             EVENTS: TenantEventSettings,
+            WORDING: WordingSettings,
         },
         disabled=loaded.settings.plugins.disabled,
         unseal=(vault or Vault(loaded.settings)).unseal,
+        domains=plugins.domains,
     )
 
 
@@ -260,6 +269,7 @@ class Tenants:
             except RejoinderError as error:
                 found.problems.extend(str(error).splitlines())
                 continue
+            found.problems.extend(self.resolver.problems(row.id, row.settings, row.plugins)[0])
             if resolved.skipped:
                 found.skipped[row.id] = dict(resolved.skipped)
         return found

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 
 from rejoinder.errors import SettingsError, did_you_mean
 from rejoinder.layers import Layer, Layered, Setting, check, read_toml, rows
+from rejoinder.payloads import Domain
 
 __all__ = ["TenantSettings", "TenantSettingsResolver"]
 
@@ -62,6 +63,8 @@ class TenantSettingsResolver:
         sections: tables of the host's own, beside those of plugins, by name.
         disabled: plugins that the deployment leaves out; what is said of them is passed over.
         unseal: opens what the row keeps encrypted, given the row's settings and the tenant.
+        domains: the domains that are installed; where a change is checked, validators of settings models find them as
+            `ValidationInfo.context["domains"]`, so that a name of something that no domain has can be refused.
     Raises:
         SettingsError: `defaults` are wrong, a model reads the environment by itself, or a plugin has the name of a table of the host.
     """
@@ -76,6 +79,7 @@ class TenantSettingsResolver:
         sections: Mapping[str, type[BaseModel]] | None = None,
         disabled: Collection[str] = (),
         unseal: Callable[[Any, str], Any] = lambda tree, _: tree,
+        domains: Sequence[Domain] = (),
     ) -> None:
         for plugin, model in models.items():
             if issubclass(model, BaseSettings):
@@ -94,6 +98,7 @@ class TenantSettingsResolver:
         self._folder = folder
         self._disabled = frozenset(disabled)
         self._unseal = unseal
+        self._domains = tuple(domains)
         self._cache: dict[str, _Cached] = {}
         wrong = [*self._wrong_tables(defaults, "tenant_defaults")]
         for plugin, model in self.models.items():
@@ -132,9 +137,13 @@ class TenantSettingsResolver:
     def problems(
         self, tenant: str, stored: Mapping[str, Any], enabled: Sequence[str] | None = None
     ) -> tuple[list[str], Mapping[str, str]]:
-        """Return what is wrong with a tenant's settings, and which plugins it cannot use and why; nothing is cached."""
+        """Return what is wrong with a tenant's settings, and which plugins it cannot use and why; nothing is cached.
+
+        This looks closer than `resolve`: a name that no installed domain knows is no reason to leave a tenant without its settings.
+        """
+        context = {"domains": self._domains}
         try:
-            resolved, wrong = self._resolve(tenant, stored, None if enabled is None else tuple(enabled))
+            resolved, wrong = self._resolve(tenant, stored, None if enabled is None else tuple(enabled), context)
         except SettingsError as error:
             return str(error).splitlines(), {}
         return wrong, resolved.skipped
@@ -156,7 +165,11 @@ class TenantSettingsResolver:
     # --- within ----------------------------------------------------------------------------------------------------
 
     def _resolve(
-        self, tenant: str, stored: Mapping[str, Any], enabled: tuple[str, ...] | None
+        self,
+        tenant: str,
+        stored: Mapping[str, Any],
+        enabled: tuple[str, ...] | None,
+        context: Mapping[str, Any] | None = None,
     ) -> tuple[TenantSettings, list[str]]:
         in_file = self._read(tenant)
         wrong = [*self._wrong_tables(in_file, "")] if in_file else []
@@ -168,7 +181,7 @@ class TenantSettingsResolver:
         layered: dict[str, Layered] = {}
         for plugin, model in self.models.items():
             merged = layered[plugin] = _merge(plugin, self._defaults, in_file, row)
-            made, errors, missing = check(model, merged, prefix=(plugin,))
+            made, errors, missing = check(model, merged, prefix=(plugin,), context=context)
             wrong.extend(errors)
             if made is not None:
                 settings[plugin] = made

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rejoinder.context import Context
-from rejoinder.payloads import Action, Answer, Card, ConversationState, Option, Query, Question, Reply
+from rejoinder.payloads import Action, Answer, Card, Citation, ConversationState, Option, Query, Question, Reply
+from rejoinder.wording import named_in, worded
 
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
@@ -14,15 +15,19 @@ from rejoinder_plugins.dialogue.settings import DialogueSettings
 def reply_to(action: Action, answers: tuple[Answer, ...], state: ConversationState, context: Context) -> Reply | None:
     """Return the reply; None for a flow step without words, which its own plugin composes.
 
-    Where something else was answered while a flow waits for an answer of its own, what it asked is said again at the end.
+    Where something else was answered while a flow waits for an answer of its own, what it asked is said again at the end; what an action
+    says beside its answers comes after them where it asks something, else before.
     """
     settings: DialogueSettings = context.settings
     match action.kind:
         case "silent":
             return Reply(parts=())
         case "answer":
-            reply = _answered(answers, settings) if answers else _unknown(state, context)
             open_question = state.question if is_of_a_flow(state.question) else None
+            closes = open_question is None or not open_question.text
+            reply = _answered(action, answers, context, closes) if answers else _unknown(state, context)
+            if action.text:
+                return _beside(action, reply)
             if open_question is None or not open_question.text:
                 return reply
             return replace(reply, parts=(*reply.parts, open_question.text), options=open_question.options)
@@ -60,14 +65,36 @@ def ranked(query: Query, answers: Sequence[Answer], settings: DialogueSettings) 
     return result[: settings.max_answers]
 
 
-def _answered(answers: tuple[Answer, ...], settings: DialogueSettings) -> Reply:
-    parts = tuple(answer.text.strip() for answer in answers if answer.text and answer.text.strip())
+def _answered(action: Action, answers: tuple[Answer, ...], context: Context, closes: bool) -> Reply:
+    settings: DialogueSettings = context.settings
+    said = tuple(answer.text.strip() for answer in answers if answer.text and answer.text.strip())
     shown = [
         answer.card or (Card(title=answer.item) if answer.item and not answer.text else None) for answer in answers
     ]
     cards = tuple(card for card in shown if card is not None)
     citations = dict.fromkeys(citation for answer in answers for citation in answer.citations)
-    return Reply(parts=parts or (settings.texts.found,), cards=cards, citations=tuple(citations))
+    slots = _about(next(iter(citations), None)) | (named_in(action.query) if action.query is not None else {})
+    first = not any(line.speaker == "bot" for line in context.history)
+    parts = worded(said or (settings.texts.found,), context.wording, slots, first=first, closes=closes)
+    return Reply(parts=parts, cards=cards, citations=tuple(citations))
+
+
+def _about(citation: Citation | None) -> dict[str, str]:
+    """Return what a tenant's words may say of what is cited."""
+    if citation is None:
+        return {}
+    return {
+        "title": citation.title,
+        "heading": citation.title.rpartition(" > ")[2],
+        "url": citation.url or "",
+    }
+
+
+def _beside(action: Action, reply: Reply) -> Reply:
+    text = action.text or ""
+    if action.question is None:
+        return replace(reply, parts=(text, *reply.parts))
+    return replace(reply, parts=(*reply.parts, text), options=action.question.options)
 
 
 def _unknown(state: ConversationState, context: Context) -> Reply:

@@ -22,7 +22,7 @@ from rejoinder.payloads import (
 
 from rejoinder_plugins.dialogue.choices import NONE, chosen
 from rejoinder_plugins.dialogue.compose import is_of_a_flow
-from rejoinder_plugins.dialogue.hand_off import hand_off, wish_for_person
+from rejoinder_plugins.dialogue.hand_off import hand_off, sounds_angry, wants_person
 from rejoinder_plugins.dialogue.phrases import normalised, says_yes_or_no
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
@@ -59,10 +59,10 @@ class Turn:
             action = self._chose(pending) if pending.kind == "clarify" else self._accepted_or_declined(pending)
             if action is not None:
                 return action
-        wish = wish_for_person(self.text, self.settings)
-        if self._wants_person(wish == "asks"):
+        asks = wants_person(self.text, self.settings)
+        if self._wants_person(asks):
             return self.hand_off(self.text, "asked for a person")
-        if wish == "angry":
+        if sounds_angry(self.understanding) and not asks:
             return self.hand_off(self.text, "is angry")
         if (failed := self._failed()) is not None:
             return self.hand_off(self.text, failed)

@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 from rejoinder.context import Context
 from rejoinder.payloads import Action, ConversationState, Effect, Understanding
 
-from rejoinder_plugins.dialogue.anger import is_angry
 from rejoinder_plugins.dialogue.phrases import asks_for_person
 from rejoinder_plugins.dialogue.settings import DialogueSettings
 
-__all__ = ["NOTIFY", "TASK", "calls_for_person", "hand_off", "wish_for_person"]
+__all__ = ["ANGRY", "ASKS", "NOTIFY", "TASK", "calls_for_person", "hand_off", "sounds_angry", "wants_person"]
 
 TASK: Final = "hand_off"
 """The task of the reading by which the dialogue tells the plugins before it that a message calls for a person."""
+
+ASKS: Final = "asks"
+ANGRY: Final = "angry"
+"""Why it does: it asks for one, or it is angry."""
 
 NOTIFY: Final = "notify_hand_off"
 """The effect that tells people of a hand-off."""
 
 
-def wish_for_person(text: str, settings: DialogueSettings) -> Literal["asks", "angry"] | None:
-    """Tell why the words of a message call for a person; None where they don't, or the tenant does not want that."""
-    if not settings.hand_off:
-        return None
-    if asks_for_person(text, more=settings.hand_off_phrases):
-        return "asks"
-    return "angry" if settings.hand_off_on_anger and is_angry(text) else None
+def wants_person(text: str, settings: DialogueSettings) -> bool:
+    """Tell whether the words of a message ask for a person, where one can take over."""
+    return settings.hand_off and asks_for_person(text, more=settings.hand_off_phrases)
+
+
+def sounds_angry(understanding: Understanding) -> bool:
+    """Tell whether the dialogue has heard anger in a message."""
+    return any(one.task == TASK and one.intent == ANGRY for one in understanding.readings)
 
 
 def calls_for_person(understanding: Understanding) -> bool:
-    """Tell whether the dialogue has read `wish_for_person` from a message."""
+    """Tell whether the dialogue has read from a message that it calls for a person."""
     return any(one.task == TASK for one in understanding.readings)
 
 

@@ -94,6 +94,12 @@ class DialogueSettings(BaseModel):
     hand_off_on_anger: bool = Field(
         default=True, description="Whether a message that is plainly angry goes to a person, where one can take over."
     )
+    hand_off_anger_confidence: float = Field(
+        default=0.7,
+        ge=0.0,
+        le=1.0,
+        description="How probable the learned head must find it that a message is angry, where its words alone do not say so.",
+    )
     hand_off_after_misses: int = Field(
         default=1, ge=1, le=10, description="A person is offered when so many messages in a row found no answer."
     )

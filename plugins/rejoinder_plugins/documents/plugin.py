@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Answer, Citation, Decision, Example, Feedback, Query, Reward, Span, Task
+from rejoinder.wording import filled, named_in
 
 from rejoinder_plugins.documents.finding import RANKING, FoundPassage, find
 from rejoinder_plugins.documents.lessons import SOURCE, answer_id, examples_of, parsed
 from rejoinder_plugins.documents.reading import READING, Extract, read
 from rejoinder_plugins.documents.settings import DocumentsSettings
-from rejoinder_plugins.documents.wording import filled, worded
 
 if TYPE_CHECKING:
     from rejoinder.models.learner import Learner
@@ -75,9 +75,8 @@ class DocumentsPlugin:
         found = [one for one in found if one.probability * settings.max_score >= _LEAST_SCORE]
         extracts = [await read(text, one.passage, context) for one in found[:1]]
         extracts += [Extract(start=0, end=len(one.passage.text)) for one in found[1:]]
-        slots = _said(query)
-        first = not any(line.speaker == "bot" for line in query.history)
-        return [_answer(*pair, settings, slots, first=first) for pair in zip(found, extracts, strict=True)]
+        slots = named_in(query)
+        return [_answer(*pair, settings, slots) for pair in zip(found, extracts, strict=True)]
 
     @hookimpl(trylast=True, before=("dialogue",))
     async def rank_answers(self, query: Query, answers: tuple[Answer, ...], context: Context) -> list[Answer]:
@@ -124,27 +123,12 @@ class DocumentsPlugin:
         return await examples_of(reward, feedback, decision, context)
 
 
-def _said(query: Query) -> dict[str, str]:
-    """Return what the customer named, as words by name: the slots that hold one value, before the entities."""
-    named = {entity.name: entity.value for entity in query.entities}
-    single = {name: one for name, one in query.filters.items() if isinstance(one, str | int | float)}
-    return named | {name: str(one) for name, one in single.items() if not isinstance(one, bool)}
-
-
-def _answer(
-    found: FoundPassage, extract: Extract, settings: DocumentsSettings, slots: dict[str, str], *, first: bool
-) -> Answer:
+def _answer(found: FoundPassage, extract: Extract, settings: DocumentsSettings, slots: dict[str, str]) -> Answer:
     passage = found.passage
     quote = passage.text[extract.start : extract.end]
-    said = filled(quote, {**slots, **settings.values}) if passage.kind == "reply" else quote
-    about = {
-        "title": passage.title,
-        "heading": passage.headings[-1] if passage.headings else "",
-        "url": passage.url or "",
-    }
     return Answer(
         id=answer_id(passage),
-        text=worded(said, settings, {**about, **slots}, first=first),
+        text=filled(quote, {**slots, **settings.values}) if passage.kind == "reply" else quote,
         score=min(1.0, max(0.0, found.probability * extract.confidence)) * settings.max_score,
         source=SOURCE,
         citations=(

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 from rejoinder.payloads import Role
-
-Template = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
-Tone = Literal["plain", "friendly", "formal", "own"]
-
-
-class DocumentsTexts(BaseModel):
-    """What is said around what was found, where the tone is `own`. Names in braces are filled: `{title}`, `{heading}`, `{url}`, those of
-    `values`, and those of what the message named, such as `{order_number}`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    greeting: str = Field(default="", max_length=2000, description="Said before the first answer of a conversation.")
-    answer: Template = Field(default="{answer}", description="An answer; must hold `{answer}`.", pattern=r"\{answer\}")
-    closing: str = Field(default="", max_length=2000, description="Said after an answer.")
 
 
 class DocumentsSettings(BaseModel):
-    """How answers are found in documents, read and worded."""
+    """How answers are found in documents and read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,15 +40,8 @@ class DocumentsSettings(BaseModel):
         le=50,
         description="Entities of the graph in the message whose names are searched for; 0: none.",
     )
-    tone: Tone = Field(
-        default="plain",
-        description="How answers are worded: `plain` as found, `friendly` or `formal` with shipped words around, `own` with `texts`.",
-    )
-    texts: DocumentsTexts = Field(
-        default_factory=DocumentsTexts, description="The words around an answer of one's own."
-    )
     values: dict[str, str] = Field(
-        default_factory=dict, description="What names in braces in texts and past replies become, such as `company`."
+        default_factory=dict, description="What names in braces in past replies become, such as `company`."
     )
     customer_weight: float = Field(
         default=1.0, ge=0.0, le=10.0, description="Weight of a customer's word on an answer."

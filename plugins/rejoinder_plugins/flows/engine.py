@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -32,11 +32,12 @@ from rejoinder_plugins.dialogue.compose import is_of_a_flow
 from rejoinder_plugins.dialogue.decide import merged
 from rejoinder_plugins.dialogue.hand_off import calls_for_person, hand_off
 from rejoinder_plugins.dialogue.phrases import normalised, says_yes_or_no
+from rejoinder_plugins.flows.beside import Part, query_for
 from rejoinder_plugins.flows.calls import plan
 from rejoinder_plugins.flows.compiled import Compiled
 from rejoinder_plugins.flows.memory import Memory
 from rejoinder_plugins.flows.settings import FlowsSettings
-from rejoinder_plugins.flows.words import gives_up, looks_like_question, says_other, yes_or_no
+from rejoinder_plugins.flows.words import asks_about, gives_up, looks_like_question, says_other, yes_or_no
 
 __all__ = ["Turn"]
 
@@ -63,6 +64,7 @@ class Turn:
         state: ConversationState,
         context: Context,
         compiled: Compiled,
+        parts: Sequence[Part] = (),
     ) -> None:
         self.message = message
         self.text = message.raw_text.strip()
@@ -77,18 +79,33 @@ class Turn:
         self.completed = 0
         self.is_declined = False
         """Whether the flow that runs goes to its end since what it would do was not wanted."""
+        self.parts = parts
+        self.beside: list[Part] = []
+        """The parts of the message that are to be answered beside what a flow makes of the others."""
 
     def decide(self) -> Action | None:
         """Return the action; None where no flow has anything to do with the message."""
+        action = self._decide()
+        if not self.beside or action is None or action.kind != "flow" or action.again:
+            return action
+        return replace(action, kind="answer", query=query_for(self.beside, action.state, self.context))
+
+    def _decide(self) -> Action | None:
         step = self._waiting_step()
         if step is None:
             return self._begin()
         if calls_for_person(self.understanding):
             return None  # the dialogue's affair
         self.state = self._merged()
+        self._note_beside()
         if isinstance(step, Call):
             return self._called(step)
         return self._answered(step)
+
+    def _note_beside(self) -> None:
+        running = {frame.flow for frame in self.stack}
+        if any(part.flow in running for part in self.parts):
+            self.beside = [part for part in self.parts if part.flow is None]
 
     def _waiting_step(self) -> Any:
         """Return the step at which a flow waits; None where none does, or a person spoke in between, or the flow has changed since."""
@@ -111,13 +128,24 @@ class Turn:
     # --- begin -----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> Action | None:
-        name = self._wanted(self.settings.start_confidence)
-        if name is None or calls_for_person(self.understanding):
+        wanted = self._wanted_by_parts()
+        if not wanted and (name := self._wanted(self.settings.start_confidence)) is not None:
+            wanted = {name: self.text}
+        if not wanted or calls_for_person(self.understanding):
             return None
         self.state = self._merged()
         self.memory.drop_aside()
-        self._start(name)
+        for name, text in reversed(wanted.items()):
+            if self.stack:
+                self._put_aside()
+            self._start(name, text)
+        self._note_beside()
         return self._run()
+
+    def _wanted_by_parts(self) -> dict[str, str]:
+        """Return the flows that parts of the message ask for, in their order, each with the words of its part."""
+        wanted = [(part.flow, part.typed) for part in self.parts if part.flow is not None]
+        return dict(wanted[:_DEEPEST])
 
     def _wanted(self, confidence: float) -> str | None:
         """Return the flow that the message asks for, by an intent that was read or chosen, or else by its words."""
@@ -141,10 +169,13 @@ class Turn:
         top = next((one for one in self.understanding.readings if one.task == "intent"), None)
         return top if top is not None and top.confidence >= confidence else None
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, text: str) -> None:
+        """Put a flow on the stack, its slots filled from its own words first, then from the whole message."""
         kinds = self.compiled.slots_of(name)
         self.memory.forget(kinds, self.compiled.results_of(name))
-        self.memory.fill_from_message(kinds, over=True)
+        self.memory.fill_from_message(kinds, over=True, text=text)
+        if text != self.text:
+            self.memory.fill_from_message(kinds)
         self.stack.append(FlowFrame(flow=name, step=self.compiled.flows[name].steps[0].id))
 
     # --- an answer -------------------------------------------------------------------------------------------------
@@ -160,15 +191,18 @@ class Turn:
                 return self._run()
         if gives_up(self.text, self.settings.cancel_phrases):
             return self._give_up()
-        if looks_like_question(self.text) and (action := self._other_flow(self._wanted_else())) is not None:
+        asks = asks_about(self.text)
+        if (asks or looks_like_question(self.text)) and (action := self._other_flow(self._wanted_else())) is not None:
             return action
-        if (corrected := self._corrected(step)) is not None:
+        if not asks and (corrected := self._corrected(step)) is not None:
             return corrected
         if isinstance(step, Confirm):
             if said == "no":
                 self.is_declined = step.no == END
                 self._move(step.no)
                 return self._run()
+            if asks:
+                return None  # to be answered; what it names stays as it is, and the dialogue says the question again
             value: Any = None
             problem: str | None = self.settings.texts.yes_or_no
         else:
@@ -302,10 +336,13 @@ class Turn:
         """Begin another flow, and put aside what the one that runs knows."""
         if name is None or len(self.stack) >= _DEEPEST:
             return None
+        self._put_aside()
+        self._start(name, self.text)
+        return self._run()
+
+    def _put_aside(self) -> None:
         for frame in self._segment():
             self.memory.put_aside(frame.flow, self._flow(frame).slots, self._flow(frame).results)
-        self._start(name)
-        return self._run()
 
     def _segment(self) -> list[FlowFrame]:
         """Return the flow that runs with those that called it, down to the first that was interrupted."""

@@ -104,22 +104,26 @@ class Memory:
             if slot is not None:
                 self.slots[name] = replace(slot, name=name)
 
-    def fill_from_message(self, kinds: Mapping[str, SlotKind], *, but: str | None = None, over: bool = False) -> None:
+    def fill_from_message(
+        self, kinds: Mapping[str, SlotKind], *, but: str | None = None, over: bool = False, text: str | None = None
+    ) -> None:
         """Fill slots that the message says unasked.
 
         Args:
             but: a slot to leave alone.
             over: also those that are filled already.
+            text: the part of the message to read; None: all of it.
         """
+        text = self.text if text is None else text
         taken: list[tuple[int, int]] = []
         known = [name for name in kinds if kinds[name].type in _CLEAREST_FIRST]
         for name in sorted(known, key=lambda name: _CLEAREST_FIRST.index(kinds[name].type)):
             kind = kinds[name]
             if name == but or (self.has(name) and not over):
                 continue
-            for found in find(kind, self.text, self.now, locale=self.locale):
+            for found in find(kind, text, self.now, locale=self.locale):
                 free = all(found.end <= start or end <= found.start for start, end in taken)
-                denied = denies_next(self.text[: found.start], kind.title)
+                denied = denies_next(text[: found.start], kind.title)
                 if free and not denied and problem_with(kind, found.value, self.now.date()) is None:
                     taken.append((found.start, found.end))
                     self.put(name, found.value, kind)

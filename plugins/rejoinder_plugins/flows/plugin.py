@@ -12,6 +12,7 @@ from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Action, ConversationState, Effect, EffectResult, Message, Understanding
 from rejoinder.slots.formats import read
 
+from rejoinder_plugins.flows.beside import parts_of
 from rejoinder_plugins.flows.calls import Caller, is_call
 from rejoinder_plugins.flows.compiled import Compiled
 from rejoinder_plugins.flows.engine import Turn
@@ -63,7 +64,8 @@ class FlowsPlugin:
         compiled = self._of(context)
         if not compiled.flows or state.mode != "bot":
             return None
-        return Turn(message, understanding, state, context, compiled).decide()
+        parts = await parts_of(message, understanding, compiled, context)
+        return Turn(message, understanding, state, context, compiled, parts).decide()
 
     @hookimpl()
     async def run_effect(self, effect: Effect, context: Context) -> EffectResult | None:

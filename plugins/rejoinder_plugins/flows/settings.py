@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 from rejoinder.allowed_hosts import has_host_and_port
 from rejoinder.errors import FlowError
-from rejoinder.flows import check_flows
-from rejoinder.flows.loading import read_definitions
+from rejoinder.flows import FlowBook, check_flows, load_flows
+from rejoinder.flows.loading import choose_flows, read_definitions
 from rejoinder.header_token import HeaderToken
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
@@ -150,6 +150,25 @@ class FlowsSettings(BaseModel):
     def has_flows(self) -> bool:
         """Tell whether the tenant has any flow."""
         return bool(self.use or self.definitions)
+
+    @field_validator("use", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, use: Any) -> Any:
+        return (use,) if isinstance(use, str) else use
+
+    @field_validator("use")
+    @classmethod
+    def _are_there(cls, use: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Refuse names of flows that no domain has, where it is known which domains are installed: when a change is checked."""
+        domains = (info.context or {}).get("domains")
+        if use and domains is not None:
+            shipped = load_flows(source for domain in domains for source in domain.flows)
+            _, problems = choose_flows(shipped, use, FlowBook())
+            if problems:
+                known = ", ".join(sorted(shipped.flows)) or "none"
+                told = " ".join(problem.removeprefix("flows.use: ") for problem in problems)
+                raise ValueError(f"{told} Flows of the installed domains: {known}")
+        return use
 
     @field_validator("definitions")
     @classmethod

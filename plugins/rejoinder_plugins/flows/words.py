@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from rejoinder_plugins.dialogue.phrases import normalised, plain_words, says_yes_or_no, word_set
 
-__all__ = ["Phrases", "denies_next", "gives_up", "looks_like_question", "says_other", "yes_or_no"]
+__all__ = ["Phrases", "asks_about", "denies_next", "gives_up", "looks_like_question", "says_other", "yes_or_no"]
 
 _GAP: Final = 2
 """Words that may stand between two words of a phrase."""
@@ -30,6 +30,22 @@ _OTHER: Final = re.compile(
 _QUESTION_STARTS: Final = word_set(
     "what when where which who whom whose why how can could do does did is are was will would should may might"
 )
+_FIRST_FILLERS: Final = word_set(
+    "oh ok okay well hmm um and but so hey hi please wait sorry actually just yes yeah first also then"
+)
+_CHANGES: Final = re.compile(
+    r"^(?:no|nope|nah)\b|\b(?:instead|rather|change|correct|correction|i meant?|make (?:it|that)|switch|swap|mistake|typo|wrong)\b"
+)
+_ASKS_TO_DO: Final = re.compile(
+    r"^(?:can|could|would|will|may|might) (?:you|i|we)\b(?! (?:please |also |just |maybe ){0,2}"
+    r"(?:tell|say|explain|show|let|check|find|look|know|ask|see|remind|give)\b)|^(?:what|how) about\b"
+)
+_ASKS_INDIRECTLY: Final = re.compile(
+    r"\b(?:tell me|(?:want|like|need) to know|wonder(?:ing)?|asking|(?:do|dont) (?:you )?know)\b.*"
+    r"\b(?:what|when|where|which|who|whose|why|how|if|whether)\b"
+)
+_LEAST_ASKING: Final = 4
+"""Words from which on a question mark alone makes a question; of fewer it may be a value said in doubt ("order 67890?")."""
 _YES_STARTS: Final = word_set("yes yeah yep yup sure ok okay right correct please definitely absolutely exactly")
 _NO_STARTS: Final = word_set("no nope nah")
 _UNSURE: Final = word_set(
@@ -137,6 +153,24 @@ def looks_like_question(text: str) -> bool:
     """Tell whether a message is a question, by its first word or its mark."""
     said = normalised(text).split()
     return len(said) > 1 and (text.rstrip().endswith("?") or said[0] in _QUESTION_STARTS)
+
+
+def asks_about(text: str) -> bool:
+    """Tell whether a message only asks something, so that no value in it is meant to take another's place.
+
+    Example:
+        >>> [asks_about(text) for text in ("What does order 67890 cost?", "no, order 67890", "could you cancel 67890 instead?")]
+        [True, False, False]
+    """
+    said = normalised(text).split()
+    while len(said) > 1 and said[0] in _FIRST_FILLERS:
+        said = said[1:]
+    words = " ".join(said)
+    if len(said) < 2:
+        return False
+    marked = text.rstrip().endswith("?") and len(said) >= _LEAST_ASKING
+    asks = marked or said[0] in _QUESTION_STARTS or _ASKS_INDIRECTLY.search(words) is not None
+    return asks and not _CHANGES.search(words) and not _ASKS_TO_DO.search(words)
 
 
 def yes_or_no(text: str, *, yes: Iterable[str] = (), no: Iterable[str] = ()) -> Literal["yes", "no"] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,14 +12,19 @@ from rejoinder.context import Context
 from rejoinder.errors import EncoderBusyError, ModelError, ModelIntegrityError
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import ConversationState, Message, Task, Understanding
+from rejoinder.slots.formats import read
 
-from rejoinder_plugins.slots.reading import Mention, said_values, updated
+from rejoinder_plugins.slots.reading import Mention, has_cue, said_values, updated
 from rejoinder_plugins.slots.settings import SlotsSettings
 
 if TYPE_CHECKING:
     from rejoinder.models.learner import Learner
 
 TASK: Final = "slots"
+
+_NEEDED: Final = ("dateparser", "email_validator", "price_parser", "stdnum")
+"""What reads the formats: modules of the extra `rejoinder[flows]`."""
+_SAMPLE: Final = "on 1 March 2020, $1, ana@example.com, 4111111111111111, DE89370400440532013000"
 
 
 def _token_classifier() -> Learner:
@@ -45,16 +52,45 @@ class SlotsPlugin:
             )
         ]
 
-    @hookimpl(when=lambda settings: settings.enabled)
+    def __init__(self) -> None:
+        self._readers: set[str] = set()
+        """The tenants from whose messages values are read."""
+
+    @hookimpl()
+    async def tenant_enabled(self, context: Context) -> None:
+        """Find out whether values are read from the tenant's messages, and load what reads them: the first date takes far longer than
+        a turn may."""
+        settings: SlotsSettings = context.settings
+        self._readers.discard(context.tenant)
+        if settings.enabled is False:
+            return
+        if settings.enabled is None:
+            learner = context.models.learner(TASK)
+            if learner is None or not learner.size():
+                return
+            if missing := [name for name in _NEEDED if find_spec(name) is None]:
+                context.logger.info("slots are not read: rejoinder[flows] is not installed (%s)", ", ".join(missing))
+                return
+        self._readers.add(context.tenant)
+        for kind in {slot.type: slot for slot in settings.slots.values()}.values():
+            await asyncio.to_thread(read, kind, _SAMPLE, context.now())
+
+    @hookimpl()
+    async def tenant_disabled(self, context: Context) -> None:
+        """Forget the tenant."""
+        self._readers.discard(context.tenant)
+
+    @hookimpl(when=lambda settings: settings.enabled is not False)
     async def understand_intent(
         self, message: Message, state: ConversationState, context: Context
     ) -> Understanding | None:
         """Give the slots that a message fills, changes or empties; formats read what was typed, the model what may be stored."""
         settings: SlotsSettings = context.settings
-        if not message.raw_text.strip():
+        if (settings.enabled is None and context.tenant not in self._readers) or not message.raw_text.strip():
             return None
         now = _local(context)
-        mentions = await self._mentions(message.text, context)
+        asks = state.question is not None and state.question.kind == "slot"
+        mentions = await self._mentions(message.text, context) if asks or has_cue(message.text, settings.cues) else []
         said = said_values(settings.slots, message.raw_text, mentions, now, context.caller.locale)
         slots = updated(settings.slots, message.raw_text, said, state, keep=settings.earlier)
         return Understanding(slots=tuple(slots)) if slots else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +15,7 @@ from rejoinder.slots.formats import find, problem_with, read
 from rejoinder_plugins.dialogue.phrases import normalised, word_set
 from rejoinder_plugins.flows.words import denies_next, says_other
 
-__all__ = ["EARLIER", "Mention", "Said", "said_values", "updated"]
+__all__ = ["EARLIER", "Mention", "Said", "has_cue", "said_values", "updated"]
 
 EARLIER: Final = ".earlier"
 """What the name of the slot ends in that holds a slot's earlier values, the latest first."""
@@ -39,6 +39,16 @@ class Said:
     value: Json
     confidence: float
     is_denied: bool
+
+
+def has_cue(text: str, cues: Collection[str]) -> bool:
+    """Tell whether a message may say a value that only the learned model finds: it holds a digit, or one of these words.
+
+    Example:
+        >>> [has_cue(text, {"broken"}) for text in ("The kettle is Broken!", "at 14 Mill Lane", "where is my parcel")]
+        [True, True, False]
+    """
+    return not cues or any(sign.isdigit() for sign in text) or not set(cues).isdisjoint(normalised(text).split())
 
 
 def said_values(

@@ -75,7 +75,7 @@ class SmallTalkPlugin:
         reading = next((one for one in understanding.readings if one.task == TASK), None)
         if reading is None or state.mode != "bot" or state.question is not None or state.flows:
             return None
-        text: str | None = getattr(settings, reading.intent)
+        text = settings.text(reading.intent, context.wording.tone)
         if not text or _is_of_the_domain(understanding, settings.domain_confidence):
             return None
         return Action(kind="say", state=state, text=text, reason=f"small talk: {reading.intent}")

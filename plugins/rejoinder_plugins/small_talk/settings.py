@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from rejoinder.wording import Tone
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 
 
+SHIPPED: Final[Mapping[Tone, Mapping[str, str]]] = {
+    "friendly": {
+        "greeting": "Hi there! What can I do for you?",
+        "how_are_you": "I'm doing great, thanks for asking! What can I do for you?",
+        "thanks": "Happy to help! Anything else?",
+        "goodbye": "Bye for now, and have a great day!",
+        "praise": "Aw, thank you, that's lovely to hear!",
+        "apology": "No worries at all! How can I help?",
+    },
+    "formal": {
+        "greeting": "Good day. How may I assist you?",
+        "how_are_you": "Thank you for asking. How may I assist you?",
+        "thanks": "You are most welcome. May I assist you with anything else?",
+        "goodbye": "Thank you for contacting us. Goodbye.",
+        "praise": "Thank you for your kind words.",
+        "apology": "There is no need to apologise. How may I assist you?",
+        "are_you_a_bot": "I am a computer program that answers questions here. Please say so if you would prefer to speak to a person.",
+        "what_can_you_do": "Please tell me in your own words what you need. I will answer it, or find somebody who can.",
+    },
+}
+"""What is said in a tone (the table `[wording]`) where the tenant has no text of its own; the defaults hold for the rest."""
+
+
 class SmallTalkSettings(BaseModel):
-    """What the bot says to small talk; an empty text (or none) leaves that kind to the other plugins."""
+    """What the bot says to small talk; an empty text (or none) leaves that kind to the other plugins. Where the tenant's tone is `friendly`
+    or `formal`, what is not set here is worded so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,3 +68,8 @@ class SmallTalkSettings(BaseModel):
         le=1.0,
         description="A message in scope with an intent of at least this confidence is never taken for small talk.",
     )
+
+    def text(self, kind: str, tone: Tone) -> str | None:
+        """Return what is said to a kind of small talk in a tone; "" or None: nothing."""
+        own: str | None = getattr(self, kind)
+        return own if kind in self.model_fields_set else SHIPPED.get(tone, {}).get(kind, own)

@@ -141,13 +141,14 @@ async def test_the_same_again_writes_and_encodes_nothing(desks: dict[str, Desk])
 async def test_past_replies_answer_with_their_slots_filled(desks: dict[str, Desk]):
     acme = desks["acme"]
     await acme.application.tenants.set_setting("acme", "documents.values", {"company": "Acme"})
-    await acme.application.tenants.set_setting("acme", "documents.tone", "formal")
+    await acme.application.tenants.set_setting("acme", "wording.tone", "formal")
     csv = 'question,answer\nHow do I change my delivery address?,"At {company}, open {{Account Page}} and choose Address."\n'
     await acme.put("replies.csv", csv, "text/csv")
     turn = await acme.ask("how can I change the delivery address")
     assert turn["reply"]["parts"] == [
-        "Thank you for your inquiry.\n\nAt Acme, open (account page) and choose Address.\n\n"
-        "Please let us know if you have any further questions."
+        "Thank you for your inquiry.",
+        "At Acme, open (account page) and choose Address.",
+        "Please let us know if you have any further questions.",
     ]
 
 

@@ -20,7 +20,9 @@ from tests.services.server import PATIENT_HOOKS, Server, running_server
 
 pytest.importorskip("rejoinder_customer_service", reason="the domain customer_service is not installed")
 
-SHOP = Path(__file__).parents[3] / "domains" / "customer_service" / "tests" / "dialogues" / "shop.yml"
+DIALOGUES = Path(__file__).parents[3] / "domains" / "customer_service" / "tests" / "dialogues"
+SHOP = DIALOGUES / "shop.yml"
+BESIDE = DIALOGUES / "beside.yml"
 
 SETTINGS = """
 [security]
@@ -75,6 +77,16 @@ async def test_the_twenty_dialogues_of_the_shop_run_green_over_http(server: Serv
         results = await run_script(script, bot)
     assert len(results) == 20
     assert all(one.passed for one in results), f"{told(results)}\n{time.perf_counter() - began:.1f} s"
+
+
+async def test_several_things_in_one_message_and_questions_at_a_confirmation_run_green_over_http(
+    server: Server,
+) -> None:
+    script = read_script(BESIDE)
+    async with running_bot(script, url=server.url, key=server.operator_key) as bot:
+        results = await run_script(script, bot)
+    assert len(results) == 8
+    assert all(one.passed for one in results), told(results)
 
 
 Run = Callable[..., Result]
@@ -163,10 +175,11 @@ def test_flows_are_listed_checked_and_drawn(tmp_path: Path, run: Run) -> None:
     assert "Did you mean 'refund'?" in run("flows", "show", "refnd", code=1).stderr
 
 
-def test_the_flows_of_a_tenant_are_checked(run: Run) -> None:
+def test_the_flows_of_a_tenant_are_checked(run: Run, tmp_path: Path) -> None:
     own = {"title": "g", "start": {"phrases": ["do g"]}, "steps": [{"flow": "refund"}, {"end": "Done."}]}
     run("tenant", "create", "shop")
-    run("tenant", "set", "shop", "flows.use", '["refund", "cancl_order"]')
+    (tmp_path / "tenants").mkdir()
+    (tmp_path / "tenants" / "shop.toml").write_text('[flows]\nuse = ["refund", "cancl_order"]\n')
     run("tenant", "set", "shop", "flows.definitions", json.dumps({"g": own}))
     told = run("flows", "check", "--tenant", "shop", code=1).stdout
     assert "flows.use: there is no flow 'cancl_order'. Did you mean 'cancel_order'?" in told

@@ -289,7 +289,9 @@ async def test_a_token_is_stored_sealed_and_shown_to_nobody(app: Application, tm
 
 
 async def test_wrong_names_are_logged_and_the_rest_runs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with shop(tmp_path, use=["sned"]) as app:
+    (tmp_path / "tenants").mkdir()
+    (tmp_path / "tenants" / "acme.toml").write_text('[flows]\nuse = ["sned"]\n')
+    async with shop(tmp_path) as app:
         talk = Conversation(app, "acme", await app.conversations.create("acme", ANA))
         assert await talk.hears("number please") == "Which number?"
     assert "flows.use: there is no flow 'sned'" in caplog.text

@@ -172,3 +172,25 @@ def test_whose_key_must_be_said(run: Run, words: tuple[str, ...]) -> None:
 @pytest.mark.usefixtures("acme")
 def test_an_unknown_role_is_refused(run: Run) -> None:
     assert "Did you mean 'analyst'" in run("key", "create", "--tenant", "acme", "--role", "analist", code=1).stderr
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_flow_that_no_domain_has_is_refused(run: Run, data: Data) -> None:
+    pytest.importorskip("rejoinder_customer_service", reason="the domain customer_service is not installed")
+    for value in ('["cancel_ordr", "refund"]', "cancel_ordr"):
+        told = run("tenant", "set", "acme", "flows.use", value, code=1).stderr
+        assert "flows.use: there is no flow 'cancel_ordr'. Did you mean 'cancel_order'?" in told
+        assert "block_card, cancel_order, change_address" in told
+    assert data("tenant", "show", "acme")["settings_stored"] == []
+    (row,) = data("tenant", "set", "acme", "flows.use", "refund")
+    assert row["value"] == ["refund"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_flow_of_a_domain_that_is_gone_leaves_a_tenant_its_settings(folder: Path, run: Run, data: Data) -> None:
+    """The settings hold, so that the tenant is served; the check tells of it, and another change is no hindrance."""
+    (folder / "tenants").mkdir()
+    (folder / "tenants" / "acme.toml").write_text('[flows]\nuse = ["long_gone"]\n', encoding="utf-8")
+    run("tenant", "set", "acme", "smalltalk.tries", "5")
+    assert "flows" in data("tenant", "show", "acme")["plugins"]
+    assert "acme.toml:2: flows.use: there is no flow 'long_gone'" in run("settings", "check", code=1).output

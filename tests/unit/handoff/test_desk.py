@@ -189,6 +189,54 @@ async def test_a_text_that_cannot_be_said_takes_nothing(desk: Bot) -> None:
     assert (await desk_of(desk).get("acme", row.id)).status == "queued"
 
 
+@pytest.mark.parametrize("door", ["hand-off", "conversation", "bot's conversation"])
+async def test_a_fault_while_the_first_answer_is_stored_leaves_the_customer_where_they_were(
+    on_each_store: Bot, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    """Taking a conversation and saying the first thing in it are one: nobody is left with a silent agent."""
+    bot = on_each_store
+    if door == "bot's conversation":
+        await bot.say("hello")
+        hand_off_id = ""
+    else:
+        hand_off_id = (await queued(bot)).id
+
+    async def answer() -> Turn:
+        if door == "hand-off":
+            said: Turn = await desk_of(bot).say("acme", hand_off_id, EVA, "Eva here.", idempotency_key="k")
+        else:
+            said = await desk_of(bot).say_in("acme", bot.id, EVA, "Eva here.", idempotency_key="k")
+        return said
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("the process is gone")
+
+    before = await bot.turns()
+    with monkeypatch.context() as patched:
+        patched.setattr("rejoinder.handoff.desk.note_reply", dies)
+        with pytest.raises(RuntimeError):
+            await answer()
+    assert [turn.id for turn in await bot.turns()] == [turn.id for turn in before]
+    listed = await desk_of(bot).listed("acme")
+    assert [(one.status, one.agent_id) for one in listed] == ([("queued", None)] if hand_off_id else [])
+
+    told: list[DeskEvent] = []
+    desk_of(bot).watches.append(told.append)
+    turn = await answer()
+    (row,) = await desk_of(bot).listed("acme")
+    assert (row.status, row.agent_id, row.first_reply_at is not None) == ("active", EVA.id, True)
+    added = (await bot.turns())[len(before) :]
+    assert [(one.speaker, one.reply["parts"][0]) for one in added] == [
+        ("bot", "You are talking to Eva now."),
+        ("agent", "Eva here."),
+    ]
+    assert [one.number for one in added] == [len(before) + 1, len(before) + 2]
+    assert [one.turn.id for one in told if one.turn is not None] == [one.id for one in added]
+    assert await answer() == turn
+    heard = await bot.say("thank you")
+    assert (heard.number, heard.mode) == (len(before) + 3, "agent")
+
+
 async def test_of_two_agents_who_take_it_at_once_one_does(on_each_store: Bot) -> None:
     row = await queued(on_each_store)
     outcomes = await asyncio.gather(

@@ -17,7 +17,8 @@ from rejoinder.context import Context
 from rejoinder.errors import AccessError, ConflictError, InvalidInputError, NotFoundError
 from rejoinder.hooks import hookimpl
 from rejoinder.learning.clusters import accept_cluster, find_clusters, proposals, reject_cluster
-from rejoinder.learning.clusters_grouping import groups_of, label_of, names_of
+from rejoinder.learning.clusters_grouping import groups_of
+from rejoinder.learning.clusters_naming import label_of, names_of, phrases_of
 from rejoinder.learning.review import pick_questions
 from rejoinder.learning.schedules import CLUSTERS, keep_schedules
 from rejoinder.payloads import (
@@ -130,11 +131,11 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 async def test_what_is_asked_in_vain_is_found_and_named(shop: Shop):
     await shop.ask(*LUGGAGE, *DOGS, *ALONE, LUGGAGE[0].upper())
     found = await find_clusters(shop.application, "acme")
-    assert {one.label for one in found} == {"luggage_claim_lost", "dog_fly"}
+    assert {one.label for one in found} == {"lost_luggage_claim", "dog_fly"}
     luggage = next(one for one in found if "luggage" in one.label)
     assert luggage.size == 5
     assert {one.casefold() for one in luggage.examples} == {one.casefold() for one in LUGGAGE}
-    assert luggage.keywords[0] == "luggage claim"
+    assert luggage.keywords[0] == "lost luggage claim"
     assert await proposals(shop.application, "acme") == found
     assert await shop.find() == {one.label: one.id for one in found}
 
@@ -144,7 +145,7 @@ async def test_an_accepted_intent_answers_from_the_next_message_on(shop: Shop):
     ids = await shop.find()
     assert await shop.ask("a claim for lost luggage", caller=BEN) == "I don't know."
     done = await accept_cluster(
-        shop.application, "acme", AGENT, ids["luggage_claim_lost"], label="lost.luggage", answer="Please call the desk."
+        shop.application, "acme", AGENT, ids["lost_luggage_claim"], label="lost.luggage", answer="Please call the desk."
     )
     assert (done.label, done.examples, done.answer_setting) == ("lost.luggage", 5, "shop.answers.lost.luggage")
     assert await shop.ask("a claim for lost luggage", caller=BEN) == "Please call the desk."
@@ -169,7 +170,7 @@ async def test_an_accepted_intent_answers_from_the_next_message_on(shop: Shop):
 async def test_a_second_answer_leaves_the_first(shop: Shop):
     await shop.ask(*LUGGAGE, *DOGS)
     ids = await shop.find()
-    await accept_cluster(shop.application, "acme", AGENT, ids["luggage_claim_lost"], label="luggage", answer="Call us.")
+    await accept_cluster(shop.application, "acme", AGENT, ids["lost_luggage_claim"], label="luggage", answer="Call us.")
     await accept_cluster(shop.application, "acme", AGENT, ids["dog_fly"], label="dogs", answer="Dogs may fly.")
     assert await shop.ask("claim for lost luggage") == "Call us."
     assert await shop.ask("dog fly price") == "Dogs may fly."
@@ -179,7 +180,7 @@ async def test_two_accepted_at_once_both_keep_their_answers(shop: Shop):
     await shop.ask(*LUGGAGE, *DOGS)
     ids = await shop.find()
     await asyncio.gather(
-        accept_cluster(shop.application, "acme", AGENT, ids["luggage_claim_lost"], label="a.b", answer="Call us."),
+        accept_cluster(shop.application, "acme", AGENT, ids["lost_luggage_claim"], label="a.b", answer="Call us."),
         accept_cluster(shop.application, "acme", AGENT, ids["dog_fly"], label="dogs", answer="Dogs may fly."),
     )
     stored = (await shop.application.tenants.get("acme")).settings
@@ -330,7 +331,22 @@ def test_groups_are_named_by_what_tells_them_apart():
     texts = ["lost bag", "a lost bag", "bag lost again", "dog fly", "fly a dog", "a dog may fly", "hello", "the"]
     groups = groups_of(vectors, least=3)
     assert [set(group.rows) for group in groups] == [{0, 1, 2}, {3, 4, 5}]
-    assert [set(label_of(one.title).split("_")) for one in names_of(texts, groups)] == [{"lost", "bag"}, {"dog", "fly"}]
-    assert names_of(["the", "it", "on"], groups_of(vectors[:3], least=2))[0].keywords == ()
+    phrases = phrases_of(texts, groups)
+    assert [
+        set(own) >= wanted for own, wanted in zip(phrases, ({"lost", "bag", "lost bag"}, {"dog", "fly"}), strict=True)
+    ]
+    towards = {phrase: near[0] for own in phrases for phrase in own} | {
+        "dog": near[3],
+        "dog fly": near[0],
+        "fly": near[0],
+    }
+    names = names_of(texts, groups, phrases, towards | {"lost bag": np.float32([2, 0, 0])})
+    assert names[0].title == "Lost bag", "the phrase nearest to the middle"
+    assert label_of(names[1].title) == "dog_fly", "one word gets another"
+    assert names[0].keywords[0] == "lost bag"
+    alone = groups_of(vectors[:3], least=2)
+    assert phrases_of(["the", "it", "on"], alone) == [()]
+    assert names_of(["the", "it", "on"], alone, [()], {})[0].keywords == ()
+    assert phrases_of(texts, []) == []
     assert groups_of(vectors[:0], least=2) == []
-    assert names_of(texts, []) == []
+    assert names_of(texts, [], [], {}) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,13 +27,16 @@ from rejoinder.payloads import (
     Reading,
     Slot,
     Understanding,
+    Utterance,
 )
 from rejoinder.wire import check
+from rejoinder.wording import WordingSettings
 from rejoinder_plugins.dialogue import DialoguePlugin, DialogueSettings, DialogueTexts
 from rejoinder_plugins.dialogue.choices import chosen
 from rejoinder_plugins.dialogue.phrases import asks_for_person, says_yes_or_no
 
 TEXTS = DialogueTexts()
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def may_mean(*readings: tuple[str, float], in_scope: float | None = 0.9, **more: Any) -> Understanding:
@@ -51,6 +55,24 @@ def an_answer(text: str = "Here you are.", score: float = 0.9, **more: Any) -> A
 
 
 # --- answering -----------------------------------------------------------------------------------------------------
+
+
+async def test_answers_of_any_plugin_are_in_the_tenants_tone(talk: Any) -> None:
+    conversation = talk()
+    conversation.bench.settings["wording"] = WordingSettings(tone="formal")
+    conversation.answers["where?"] = (an_answer("Over there."),)
+    reply = await conversation.say("where?")
+    assert reply.parts == (
+        "Thank you for your inquiry.",
+        "Over there.",
+        "Please let us know if you have any further questions.",
+    )
+    conversation.bench.history = (Utterance(speaker="bot", text="Over there.", at=NOW),)
+    assert (await conversation.say("where?")).parts[0] == "Over there.", "it greets once"
+    flow = Question(kind="slot", slot="order", text="Which order?")
+    conversation.state = replace(conversation.state, question=flow)
+    assert (await conversation.say("where?")).parts == ("Over there.", "Which order?"), "a question closes by itself"
+    assert (await conversation.say("what?")).parts[0] not in ("Thank you for your inquiry.", "Over there.")
 
 
 async def test_an_answer_is_given_with_its_citations_and_card(talk: Any) -> None:

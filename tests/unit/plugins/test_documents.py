@@ -13,10 +13,9 @@ pytest.importorskip("bm25s", reason="needs the extra rejoinder[documents]")
 from rejoinder.documents.index import IndexedPassage, PassageIndex
 from rejoinder.models.learner import Prediction, Span
 from rejoinder.payloads import Query, Reward
-from rejoinder_plugins.documents import DocumentsPlugin, DocumentsSettings, DocumentsTexts
+from rejoinder_plugins.documents import DocumentsPlugin, DocumentsSettings
 from rejoinder_plugins.documents.finding import find
 from rejoinder_plugins.documents.lessons import answer_id, parsed
-from rejoinder_plugins.documents.wording import worded
 
 TEXT = (
     "Parcels leave every morning. Refunds are paid within five days of the return. Cards are blocked at once. "
@@ -135,21 +134,6 @@ def test_an_answers_id_comes_back_whatever_the_documents_is():
         one = passage(document_id=document_id)
         assert parsed(answer_id(one)) == (document_id, 2, 3)
     assert parsed("faq:card") is None
-
-
-def test_tones_put_words_around_an_answer_and_greet_once():
-    assert worded("Yes.", DocumentsSettings(), {}, first=True) == "Yes."
-    friendly = DocumentsSettings(tone="friendly")
-    assert worded("Yes.", friendly, {}, first=True).startswith("Hi")
-    assert not worded("Yes.", friendly, {}, first=False).startswith("Hi")
-    texts = DocumentsTexts(answer="{answer} (see {title})", closing="Yours, {company}")
-    own = DocumentsSettings(tone="own", texts=texts, values={"company": "Acme"})
-    assert worded("It {is}.", own, {"title": "Help"}, first=True) == "It {is}. (see Help)\n\nYours, Acme"
-
-
-def test_a_template_without_the_answer_is_refused():
-    with pytest.raises(ValueError, match="answer"):
-        DocumentsTexts(answer="Hello")
 
 
 async def test_names_of_entities_in_the_graph_find_passages_that_words_do_not():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rejoinder.errors import ModelNotReadyError
 from rejoinder.models.learner import Span
-from rejoinder.payloads import Caller, ConversationState, Message, Understanding
+from rejoinder.payloads import Caller, ConversationState, Message, Question, Understanding
 from rejoinder.slots import Slot
 from rejoinder_plugins.dialogue.decide import merged
 from rejoinder_plugins.slots import SlotsPlugin, SlotsSettings
@@ -104,7 +104,7 @@ async def test_the_learned_model_finds_what_has_no_format(talk: Talk) -> None:
 
 
 async def test_what_the_model_finds_must_pass_the_format_and_be_a_slot_of_the_tenant(talk: Talk) -> None:
-    text = "it was blue on the moon"
+    text = "it was blue and broken on the moon"
     assert await talk.say(text, found(text, "blue", "date"), found(text, "moon", "place")) == {}
 
 
@@ -144,6 +144,55 @@ async def test_many_earlier_values_are_not_kept(bench: Any, models: Any) -> None
     for number in range(1000, 1006):
         await talk.say(f"order {number}")
     assert talk.state.slots["order_number.earlier"].value == ["1004", "1003"]
+
+
+class Learner:
+    """A model that has learned something, or nothing."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def size(self) -> int:
+        return self._size
+
+
+@pytest.mark.parametrize(("learner", "reads"), [(Learner(10), True), (Learner(0), False), (None, False)])
+async def test_unset_values_are_read_where_the_tenants_model_has_learned_something(
+    bench: Any, models: Any, learner: Learner | None, reads: bool
+) -> None:
+    talk = Talk(bench, models, SlotsSettings())
+    talk.models.learner = lambda task: learner
+    assert await talk.say("order 1234") == {}, "not before it is known"
+    await talk.bench.call("tenant_enabled")
+    assert await talk.say("order 1234") == ({"order_number": "1234"} if reads else {})
+    message = Message(id="m", text="order 1234", raw_text="order 1234", at=NOW)
+    other: Understanding = await talk.bench.call("understand_intent", message, talk.state, tenant="other")
+    assert other.slots == (), "another tenant's model decides for that tenant alone"
+    await talk.bench.call("tenant_disabled")
+    assert "order_number" not in {
+        slot.name for slot in (await talk.bench.call("understand_intent", message, talk.state)).slots
+    }
+
+
+async def test_only_messages_that_may_say_a_value_are_read_by_the_model(talk: Talk) -> None:
+    asked: list[str] = []
+
+    async def heard(text: str) -> list[str]:
+        asked.clear()
+        message = Message(id="m", text=text, raw_text=text, at=NOW)
+
+        async def predict(task: str, text: str) -> Any:
+            asked.append(text)
+
+        talk.models.predict = predict
+        await talk.bench.call("understand_intent", message, talk.state)
+        return list(asked)
+
+    assert await heard("how do I cancel my order") == []
+    assert await heard("The kettle is BROKEN") == ["The kettle is BROKEN"]
+    assert await heard("14 Mill Lane") == ["14 Mill Lane"]
+    talk.state = replace(talk.state, question=Question(kind="slot", slot="product"))
+    assert await heard("the blue one") == ["the blue one"], "a flow asks for a value"
 
 
 def test_the_task_is_the_engines_token_classification() -> None:

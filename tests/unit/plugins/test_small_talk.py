@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from rejoinder.errors import EncoderBusyError
 from rejoinder.payloads import Action, ConversationState, FlowFrame, Message, Question, Reading, Understanding
+from rejoinder.wording import WordingSettings
 from rejoinder_plugins.dialogue import DialoguePlugin
 from rejoinder_plugins.small_talk import SmallTalkPlugin, SmallTalkSettings
 from rejoinder_plugins.small_talk.phrases import PHRASES, exact_kind
+from rejoinder_plugins.small_talk.settings import SHIPPED
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DOMAIN = Understanding(readings=(Reading(intent="lost_card", confidence=0.9),), in_scope=0.9)
@@ -130,3 +132,18 @@ def test_each_kind_has_an_answer_and_no_phrase_is_of_two() -> None:
     assert set(PHRASES) <= set(SmallTalkSettings.model_fields)
     every = [phrase for phrases in PHRASES.values() for phrase in phrases]
     assert len(every) == len(set(every))
+
+
+async def test_small_talk_is_in_the_tenants_tone_save_where_it_has_its_own_words(talking: Any) -> None:
+    one = talking(SmallTalkSettings(goodbye="Tschüss!"))
+    plain = (await reply(one, "hello")).text
+    one.settings["wording"] = WordingSettings(tone="formal")
+    assert (await reply(one, "hello")).text == "Good day. How may I assist you?" != plain
+    assert (await reply(one, "bye")).text == "Tschüss!"
+    one.settings["wording"] = WordingSettings(tone="own")
+    assert (await reply(one, "hello")).text == plain
+
+
+@pytest.mark.parametrize("tone", SHIPPED)
+def test_a_tone_words_only_kinds_that_there_are(tone: str) -> None:
+    assert set(SHIPPED[tone]) <= set(PHRASES)  # type: ignore[index]  # a tone

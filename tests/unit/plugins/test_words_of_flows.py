@@ -9,7 +9,7 @@ import pytest
 from rejoinder.payloads import Reading, Slot, Understanding
 from rejoinder_plugins.dialogue.anger import is_angry
 from rejoinder_plugins.flows import FlowsPlugin, FlowsSettings
-from rejoinder_plugins.flows.words import Phrases, gives_up, looks_like_question, says_other, yes_or_no
+from rejoinder_plugins.flows.words import Phrases, asks_about, gives_up, looks_like_question, says_other, yes_or_no
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,40 @@ def test_giving_up_is_understood(text: str) -> None:
 @pytest.mark.parametrize("text", ["cancel order 12", "I can't stop it", "never", "12345", "I mind", "no"])
 def test_what_does_not_give_up_goes_on(text: str) -> None:
     assert not gives_up(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what does order 67890 cost?",
+        "wait, where is my order 67890",
+        "yes but what is the price of order 67890?",
+        "could you tell me when order 67890 arrives?",
+        "I'd like to know what order 67890 costs",
+        "is order 67890 on its way",
+        "why is order 67890 not here",
+    ],
+)
+def test_who_asks_about_a_value_does_not_change_one(text: str) -> None:
+    assert asks_about(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no, order 67890",
+        "67890?",
+        "order 67890?",
+        "what about order 67890?",
+        "can you cancel 67890 instead?",
+        "could you make it 67890?",
+        "no, can you take order 67890?",
+        "sorry, I meant 67890",
+        "please use order 67890",
+    ],
+)
+def test_who_says_another_value_does_not_only_ask(text: str) -> None:
+    assert not asks_about(text)
 
 
 @pytest.mark.parametrize(

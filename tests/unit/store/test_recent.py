@@ -36,7 +36,7 @@ async def _turn(database: Database, recent: RecentConversations, conversation_id
         state=state,
         turn=turn,
     )
-    recent.keep("acme", loaded, turn, stored)
+    recent.keep("acme", loaded, [turn], stored)
 
 
 @pytest.fixture

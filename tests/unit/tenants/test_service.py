@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rejoinder.errors import (
     SettingsError,
 )
 from rejoinder.layers import Layer
+from rejoinder.payloads import Domain
 from rejoinder.settings import DeploymentSettings, LoadedSettings
 from rejoinder.store.database import Database
 from rejoinder.tenants.service import Tenants
@@ -47,6 +48,7 @@ class Plugins:
 
     plugin_names = frozenset({"smalltalk", "silent", "crm"})
     settings_models: Mapping[str, type[BaseModel]] = {"smalltalk": Smalltalk, "crm": Crm}
+    domains: Sequence[Domain] = ()
 
 
 @pytest.fixture
