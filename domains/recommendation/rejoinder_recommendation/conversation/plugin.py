@@ -37,9 +37,9 @@ class ConversationPlugin:
 
     @hookimpl()
     async def tenant_enabled(self, context: Context) -> None:
-        """Begin to make the tenant's catalogue ready; returns at once."""
+        """Make the tenant's catalogue ready; its texts are encoded beside the turns."""
         if context.settings.catalogue != "none":
-            self.shelves.of(context)
+            await self.shelves.prepare(context)
 
     @hookimpl()
     async def tenant_disabled(self, context: Context) -> None:

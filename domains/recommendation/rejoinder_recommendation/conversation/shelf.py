@@ -107,6 +107,10 @@ class Shelf:
         return np.array([self.catalogue.numbers[id_] for id_ in ids if id_ in self.catalogue], dtype=np.int64)
 
 
+def _shipped_shelf() -> Shelf:
+    return Shelf.of(shipped_catalogue(), None, shipped_weights())
+
+
 class Shelves:
     """The tenants' shelves; those of the shipped catalogue are one."""
 
@@ -120,13 +124,19 @@ class Shelves:
         self._own[context.tenant] = Shelf.of(catalogue, None, shipped_weights())
         self._warm(context.tenant, catalogue, context)
 
+    async def prepare(self, context: Context) -> None:
+        """Make the shipped catalogue ready without holding up the turns, and begin to encode it."""
+        if self._shipped is None:
+            self._shipped = await asyncio.to_thread(_shipped_shelf)
+        self.of(context)
+
     def of(self, context: Context) -> Shelf | None:
         """Return what a tenant recommends from: its own catalogue, or the shipped one where the tenant's settings say so."""
         own = self._own.get(context.tenant)
         if own is not None or context.settings.catalogue == "none":
             return own
         if self._shipped is None:
-            self._shipped = Shelf.of(shipped_catalogue(), None, shipped_weights())
+            self._shipped = _shipped_shelf()
         if not self._shipped.encoded:
             self._warm("", self._shipped.catalogue, context)
         return self._shipped
