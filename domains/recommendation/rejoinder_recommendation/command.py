@@ -20,8 +20,29 @@ _LINES = ("users", "items", "events", "tested", "seconds")
 
 @app.command()
 def recommend(
-    ratings: Annotated[Path, typer.Option("--ratings", help="CSV `user,item,rating,timestamp`; .gz is fine.")],
-    items: Annotated[Path, typer.Option("--items", help="CSV `item,title,text`, and attributes; .gz is fine.")],
+    items: Annotated[
+        Path,
+        typer.Option(
+            "--items",
+            help="CSV `item,title,text`, and attributes; with --dialogues JSON lines or one JSON object by id; .gz is fine.",
+        ),
+    ],
+    ratings: Annotated[
+        Path | None, typer.Option("--ratings", help="CSV `user,item,rating,timestamp`; .gz is fine.")
+    ] = None,
+    dialogues: Annotated[
+        Path | None,
+        typer.Option(
+            "--dialogues", help="Dialogues as ReDial writes them (JSON lines): rank what was recommended in them."
+        ),
+    ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train",
+            help="Dialogues to learn from; without it, those of --dialogues in five parts, each by the others.",
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write the report as JSON here.")] = None,
     cold_share: Annotated[
         float,
@@ -35,7 +56,14 @@ def recommend(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes everything that is drawn.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Ranking of every user's last item among all unseen ones."""
+    """Ranking of every user's last item among all unseen ones, or of what people recommended in dialogues."""
+    if dialogues is not None and ratings is None:
+        from rejoinder_recommendation.conversation.command import show_dialogues
+
+        show_dialogues(dialogues, items, train=train, report=report, seed=seed, json=json)
+        return
+    if ratings is None or dialogues is not None:
+        raise typer.BadParameter("name one of --ratings and --dialogues")
     from rejoinder_recommendation.evaluate import evaluate_recommend
 
     found = evaluate_recommend(ratings, items, encoder=load_encoder(), seed=seed, cold_share=cold_share, scale=scale)
