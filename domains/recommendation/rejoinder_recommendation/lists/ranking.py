@@ -132,15 +132,18 @@ def _taste(shelf: Shelf, person: Person, text: Floats | None) -> Floats:
 def _candidates(shelf: Shelf, likes: Floats, taste: Floats, pull: Floats, open_: Bools) -> Ints:
     near = shelf.nearest.find(taste.astype(np.float32), _SPARE * _OF_EACH)
     near = near[open_[near]]
-    places = np.flatnonzero(open_)
     if (
-        len(near) < min(_OF_EACH, len(places)) and taste.any()
+        len(near) < _OF_EACH and taste.any()
     ):  # the filters leave little of what the index finds: look at all that is left
+        places = np.flatnonzero(open_)
         near = places[_best(np.asarray(shelf.text[places] @ taste), _OF_EACH)]
-    found = [near[:_OF_EACH], places[_best(likes[places], _OF_EACH)], places[_best(shelf.popularity[places], _OF_EACH)]]
+    liked = np.flatnonzero((likes > 0) & open_)
+    popular = shelf.by_popularity
+    found = [near[:_OF_EACH], liked[_best(likes[liked], _OF_EACH)], popular[open_[popular]][:_OF_EACH]]
     if pull.any():
-        found.append(places[_best(shelf.factors[places] @ pull.astype(np.float32), _OF_EACH)])
-    return np.unique(np.concatenate(found)).astype(np.int64)
+        found.append(_best(np.where(open_, shelf.factors @ pull.astype(np.float32), -np.inf), _OF_EACH))
+    pool = np.unique(np.concatenate(found))
+    return pool[open_[pool]].astype(np.int64)
 
 
 def _best(scores: Floats, count: int) -> Ints:

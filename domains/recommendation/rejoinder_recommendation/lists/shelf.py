@@ -33,6 +33,7 @@ class Shelf:
         text: (items, dim) float32, what their texts have in common taken out, rows of length 1 or 0.
         nearest: finds items by their text.
         popularity: (items), 0 to 1: events of late, those of a month ago for half, on a logarithmic scale.
+        by_popularity: (items), places, the most popular first.
         factors: (items, n) float32, rows of length 1 or 0 in each half: main directions of the texts, and of who had what.
         available: (items).
         price: (items), NaN where there is none.
@@ -56,6 +57,7 @@ class Shelf:
         self._by_tag = {tag: np.array(numbers) for tag, numbers in by_tag.items()}
         events = _histories(catalogue, log, strength)
         self.popularity = _popularity(events)
+        self.by_popularity = np.argsort(-self.popularity, kind="stable")
         self._together = ItemKnn(events, neighbours=_NEIGHBOURS, shrinkage=_SHRINKAGE) if len(events.items) else None
         self.factors = np.hstack([_text_factors(self.text), _behaviour_factors(events)])
 
