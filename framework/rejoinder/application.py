@@ -16,6 +16,7 @@ from rejoinder.handoff.desk import HandOffDesk
 from rejoinder.handoff.lobby import Lobby
 from rejoinder.host import Host
 from rejoinder.host.deployment import load_host
+from rejoinder.items.tenant_items import Catalogues
 from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
 from rejoinder.learning.triggers import Triggers
@@ -88,6 +89,7 @@ class Application:
             tenants = Tenants(database, host, loaded, clock=clock)
             graphs = TenantGraphs(settings, host, encoder)
             documents = DocumentIndexes(database, encoder)
+            catalogues = Catalogues(database, encoder)
             registry = open_registry(database, settings)
             metrics = Metrics(host, encoder)
             models = LiveModels(
@@ -102,6 +104,7 @@ class Application:
                 adapter_bytes=settings.models.adapter_mb << 20,
                 graphs=graphs,
                 documents=documents,
+                items=catalogues,
                 clock=clock,
             )
             triggers = Triggers(database, host, tenants, settings, clock=clock)
@@ -144,7 +147,7 @@ class Application:
                 metrics=metrics,
                 clock=clock,
             )
-            models.on_erasure.append(app.conversations.forget)
+            models.on_erasure += [app.conversations.forget, catalogues.forget]
             await host.start(deployment)
             try:
                 yield app
@@ -155,6 +158,7 @@ class Application:
                 await host.stop(deployment)
                 graphs.close()
                 documents.close()
+                catalogues.close()
         finally:
             await database.close()
             await asyncio.to_thread(encoder.close)

@@ -16,6 +16,7 @@ from rejoinder.trace import Trace
 if TYPE_CHECKING:
     from rejoinder.documents.tenant_documents import TenantDocuments
     from rejoinder.graph.tenant_graph import TenantGraph
+    from rejoinder.items.tenant_items import TenantItems
     from rejoinder.learning.experience import Outcomes
     from rejoinder.learning.memory import Match
     from rejoinder.models.adapters.adapter import Adapter
@@ -63,6 +64,15 @@ class Models(Protocol):
         Raises:
             InvalidInputError: `other` is missing, or the task has one text only.
             EncoderBusyError: the queue is full.
+        """
+
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
+        """Return what this tenant's model of `task`, one of one text, says of many texts, corrections included; None as `predict`.
+
+        It is for workers: it waits while turns fill the encoder's queue, and what candidates on trial would say is not asked.
+
+        Raises:
+            InvalidInputError: the task has two texts.
         """
 
     def learner(self, task: str) -> Learner | None:
@@ -117,6 +127,10 @@ class NoModels:
         """Return None: nothing was learned."""
         return None
 
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
+        """Return None: nothing was learned."""
+        return None
+
     def learner(self, task: str) -> Learner | None:
         """Return None: there is no model."""
         return None
@@ -157,6 +171,7 @@ class Request:
     settings: Mapping[str, Any]
     graph: TenantGraph | None = None
     documents: TenantDocuments | None = None
+    items: TenantItems | None = None
     session_id: str | None = None
     history: tuple[Utterance, ...] = ()
     deadline: float = field(default_factory=lambda: time.monotonic() + 30.0)
@@ -225,6 +240,11 @@ class Context:
     def documents(self) -> TenantDocuments | None:
         """This tenant's documents, to be searched; None in a process that keeps no store."""
         return self._request.documents
+
+    @property
+    def items(self) -> TenantItems | None:
+        """This tenant's catalogue, and what people did with it; None in a process that keeps no store."""
+        return self._request.items
 
     @property
     def remaining_s(self) -> float:

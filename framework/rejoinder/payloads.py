@@ -488,12 +488,16 @@ class Evaluation:
 
 @payload
 class Event:
-    """A thing that happened: a document that arrived, a click, a purchase."""
+    """A thing that happened: a document that arrived, a click, a purchase.
+
+    `session_id`: the visit in which it happened, for people of whom no user is known.
+    """
 
     id: Name
     kind: Name
     at: datetime
     user_id: str | None = None
+    session_id: str | None = None
     item_id: str | None = None
     text: str | None = None
     data: Mapping[str, Json] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Finance sentiment for Rejoinder: so far, a streaming detector of surges in counts and shares, and its evaluation."""
+"""Finance sentiment for Rejoinder: companies, their sentiment and topics read from texts, and a streaming detector of surges."""
 
 from rejoinder_finance_sentiment.plugin import FinanceSentimentPlugin
 

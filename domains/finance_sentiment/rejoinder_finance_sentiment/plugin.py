@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Command, Detection, DetectorState, Domain, Event, Observation
+from rejoinder.payloads import Command, Detection, DetectorState, Domain, Event, Example, Observation, Task
 
-from rejoinder_finance_sentiment.cashtags import mentions
+from rejoinder_finance_sentiment.data_sets import LABELS
+from rejoinder_finance_sentiment.reading import sentiment, topics
+from rejoinder_finance_sentiment.reading.companies import Mention
+from rejoinder_finance_sentiment.reading.graph_companies import Companies
+from rejoinder_finance_sentiment.reading.sentiment import SENTIMENT, clipped
+from rejoinder_finance_sentiment.reading.topics import TOPIC
+from rejoinder_finance_sentiment.seeds import regression_examples, seed_examples
 from rejoinder_finance_sentiment.settings import FinanceSentimentSettings
 from rejoinder_finance_sentiment.surge.alerting import detect_surges
 
 NAME: Final = "finance_sentiment"
+MENTION: Final = "mention"
+"""The type of an observation that a text names a company; its key is the company's."""
+
+_SCHEMA: Final = {
+    "open": True,
+    "kinds": {"company": {"properties": {"ticker": "string", "tickers": "string[]"}}},
+    "relations": {
+        "subsidiary_of": {
+            "from": ["company"],
+            "to": ["company"],
+            "title": "is a subsidiary of",
+            "inverse_title": "owns",
+        },
+        "supplies": {"from": ["company"], "to": ["company"], "title": "supplies", "inverse_title": "is supplied by"},
+    },
+}
 
 
 class FinanceSentimentPlugin:
@@ -22,10 +44,21 @@ class FinanceSentimentPlugin:
     rejoinder_spec = ">=1.0,<2"
     settings = FinanceSentimentSettings
 
+    def __init__(self) -> None:
+        self._companies = Companies()
+
     @hookimpl()
     def register_domain(self) -> list[Domain]:
         """Bring the domain."""
-        return [Domain(name=NAME, title="Finance sentiment", version="1")]
+        return [
+            Domain(
+                name=NAME,
+                title="Finance sentiment",
+                settings=FinanceSentimentSettings,
+                graph_schema=_SCHEMA,
+                version="1",
+            )
+        ]
 
     @hookimpl()
     def register_commands(self) -> list[Command]:
@@ -35,9 +68,39 @@ class FinanceSentimentPlugin:
         return [Command(name="evaluate surge", app=app)]
 
     @hookimpl()
-    def read_events(self, events: Sequence[Event]) -> list[Observation]:
-        """Read which companies texts name by their tickers."""
-        return list(mentions(events))
+    def register_tasks(self) -> list[Task]:
+        """Bring the tasks "sentiment" and "topic"."""
+        return [
+            Task(
+                name=SENTIMENT,
+                learner=sentiment.new_learner,
+                labels=LABELS,
+                description="What a text means for those who hold shares, or for one company that is marked in it.",
+            ),
+            Task(name=TOPIC, learner=topics.new_learner, description="What a text is about; several topics may hold."),
+        ]
+
+    @hookimpl()
+    def seed_examples(self, context: Context) -> list[Example]:
+        """Give shipped headlines with the sentiment of each company, and the examples of the tenant's topics."""
+        return seed_examples(context.settings)
+
+    @hookimpl()
+    def regression_examples(self, context: Context) -> list[Example]:
+        """Give shipped headlines that no seed is made of."""
+        return regression_examples() if context.settings.examples else []
+
+    @hookimpl()
+    async def read_events(self, events: Sequence[Event], context: Context) -> list[Observation]:
+        """Read which companies texts name, the sentiment of each text and of each company in it, and the topics."""
+        settings: FinanceSentimentSettings = context.settings
+        index = await self._companies.of(context)
+        found = [index.mentions(clipped(event.text)) for event in events]
+        return [
+            *_observed(events, found),
+            *await sentiment.sentiments(events, found, context, most_companies=settings.max_companies),
+            *await topics.topics(events, context),
+        ]
 
     @hookimpl()
     async def detect_change(
@@ -45,3 +108,17 @@ class FinanceSentimentPlugin:
     ) -> Detection | None:
         """Look for surges of texts about companies and topics, and of bad news."""
         return await detect_surges(observations, state, context.settings.surges, context)
+
+    @hookimpl()
+    async def tenant_disabled(self, context: Context) -> None:
+        """Drop what is kept of the tenant."""
+        self._companies.forget(context.tenant)
+
+
+def _observed(events: Sequence[Event], found: Sequence[Sequence[Mention]]) -> Iterator[Observation]:
+    for event, mentions in zip(events, found, strict=True):
+        for one in mentions:
+            value = {"start": one.start, "end": one.end, "how": one.how, **({"via": one.via} if one.via else {})}
+            yield Observation(
+                event_id=event.id, type=MENTION, key=one.key, at=event.at, value=value, confidence=one.confidence
+            )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from rejoinder_recommendation.histories import Bools, Floats, Histories, Ints
 from rejoinder_recommendation.hold_out import HoldOut
+from rejoinder_recommendation.item_content import ItemContent
 from rejoinder_recommendation.ranking_metrics import ndcg, ranks
 from rejoinder_recommendation.sources.ease import Ease
+from rejoinder_recommendation.sources.graph_paths import GraphPaths
 from rejoinder_recommendation.sources.implicit_als import ImplicitAls
 from rejoinder_recommendation.sources.item_knn import ItemKnn
 from rejoinder_recommendation.sources.popularity import Popularity
@@ -19,7 +21,17 @@ from rejoinder_recommendation.sources.source import Source
 from rejoinder_recommendation.sources.text_interest import TextInterest
 from rejoinder_recommendation.sources.transitions import Transitions
 
-__all__ = ["SETTINGS", "SOURCES", "Settings", "choose_settings", "fit_sources", "places", "slices"]
+__all__ = [
+    "SETTINGS",
+    "SOURCES",
+    "Chosen",
+    "Settings",
+    "choose_settings",
+    "fit_sources",
+    "places",
+    "slices",
+    "source_types",
+]
 
 Settings = Mapping[str, float]
 _Fit = Callable[..., Source]
@@ -33,31 +45,41 @@ class _Kind:
     """How to fit one kind of source, and the settings to choose among: as many for each kind."""
 
     fit: _Fit
-    settings: tuple[Settings, ...] = field(default=())
+    settings: tuple[Settings, ...]
 
 
-def _popularity(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+def _popularity(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
     return Popularity(events, **settings)
 
 
-def _item_knn(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+def _item_knn(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
     return ItemKnn(events, **settings)
 
 
-def _ease(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+def _ease(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
     return Ease(events, **settings)
 
 
-def _implicit_als(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+def _implicit_als(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
     return ImplicitAls(events, regularisation=1.0, seed=seed, **settings)
 
 
-def _text(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
-    return TextInterest(vectors, **settings)
+def _text(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
+    return TextInterest(content.vectors, **settings)
 
 
-def _sequence(events: Histories, vectors: Floats, seed: int, **settings: Any) -> Source:
+def _paths(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
+    return GraphPaths(content, **settings)
+
+
+def _transitions(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
     return Transitions(events, **settings)
+
+
+def _sequence(events: Histories, content: ItemContent, seed: int, **settings: Any) -> Source:
+    from rejoinder_recommendation.sources.sequence import Sequence  # PyTorch takes seconds to import
+
+    return Sequence(events, content.vectors, dim=64, length=50, seed=seed, **settings)
 
 
 _KINDS: Final[Mapping[str, _Kind]] = {
@@ -72,9 +94,20 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         tuple({"factors": n, "confidence": by} for n, by in ((16, 5.0), (32, 2.0), (32, 10.0), (64, 5.0))),
     ),
     "text": _Kind(_text, tuple({"half_life": items} for items in (1.0, 3.0, 10.0, 100.0))),
+    "paths": _Kind(
+        _paths,
+        tuple({"half_life": items, "link": by} for items, by in ((1.0, 0.3), (3.0, 0.1), (3.0, 1.0), (30.0, 0.3))),
+    ),
+    "transitions": _Kind(
+        _transitions,
+        tuple({"decay": by, "window": n} for by, n in ((0.5, 5), (0.7, 8), (0.85, 15), (0.95, 30))),
+    ),
     "sequence": _Kind(
         _sequence,
-        tuple({"decay": by, "window": n} for by, n in ((0.5, 5), (0.7, 8), (0.85, 15), (0.95, 30))),
+        tuple(
+            {"layers": n, "dropout": by, "steps": k}
+            for n, by, k in ((1, 0.2, 300), (1, 0.2, 1000), (1, 0.5, 1000), (2, 0.3, 600))
+        ),
     ),
 }
 
@@ -84,21 +117,48 @@ SOURCES: Final = tuple(_KINDS)
 SETTINGS: Final[Mapping[str, tuple[Settings, ...]]] = {name: kind.settings for name, kind in _KINDS.items()}
 
 
-def choose_settings(hold_out: HoldOut, vectors: Floats, *, seed: int) -> dict[str, Settings]:
+def source_types() -> dict[str, type[Source]]:
+    """Return the class of each kind."""
+    from rejoinder_recommendation.sources.sequence import Sequence  # PyTorch takes seconds to import
+
+    return {
+        "popularity": Popularity,
+        "item_knn": ItemKnn,
+        "ease": Ease,
+        "implicit_als": ImplicitAls,
+        "text": TextInterest,
+        "paths": GraphPaths,
+        "transitions": Transitions,
+        "sequence": Sequence,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Settings of one kind, and the source that was fitted with them."""
+
+    settings: Settings
+    source: Source
+
+
+def choose_settings(hold_out: HoldOut, content: ItemContent, *, seed: int) -> dict[str, Chosen]:
     """Choose for each kind the settings that find held-out items best by NDCG@10; every kind has the same number to choose from."""
     chosen = {}
     for name, kind in _KINDS.items():
-        found = []
+        best = -1.0
         for settings in kind.settings:
-            source = kind.fit(hold_out.training, vectors, seed, **settings)
-            found.append(ndcg(places(hold_out, source.scores)).mean())
-        chosen[name] = kind.settings[int(np.argmax(found))]
+            source = kind.fit(hold_out.training, content, seed, **settings)
+            found = float(ndcg(places(hold_out, source.scores)).mean())
+            if found > best:
+                best, chosen[name] = found, Chosen(settings, source)
     return chosen
 
 
-def fit_sources(events: Histories, vectors: Floats, chosen: Mapping[str, Settings], *, seed: int) -> dict[str, Source]:
-    """Fit a source of each kind on events and item vectors."""
-    return {name: kind.fit(events, vectors, seed, **chosen[name]) for name, kind in _KINDS.items()}
+def fit_sources(
+    events: Histories, content: ItemContent, chosen: Mapping[str, Settings], *, seed: int
+) -> dict[str, Source]:
+    """Fit a source of each kind."""
+    return {name: kind.fit(events, content, seed, **chosen[name]) for name, kind in _KINDS.items()}
 
 
 def places(hold_out: HoldOut, scores: Callable[[Histories], Floats]) -> Ints:

@@ -13,18 +13,42 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
-_COLUMNS = ("model", "ndcg_at_10", "recall_at_10", "cold_recall_at_10", "ours_ahead", "interval_95")
+_COLD = ("cold_recall_at_10", "cold_user_recall_at_10")
+_COLUMNS = ("model", "ndcg_at_10", "recall_at_10", *_COLD, "ours_ahead", "interval_95")
 _LINES = ("users", "items", "events", "tested", "seconds")
 
 
 @app.command()
 def recommend(
-    ratings: Annotated[Path, typer.Option("--ratings", help="CSV `user,item,rating,timestamp`; .gz is fine.")],
-    items: Annotated[Path, typer.Option("--items", help="CSV `item,title,text`; .gz is fine.")],
+    items: Annotated[
+        Path,
+        typer.Option(
+            "--items",
+            help="CSV `item,title,text`, and attributes; with --dialogues JSON lines or one JSON object by id; .gz is fine.",
+        ),
+    ],
+    ratings: Annotated[
+        Path | None, typer.Option("--ratings", help="CSV `user,item,rating,timestamp`; .gz is fine.")
+    ] = None,
+    dialogues: Annotated[
+        Path | None,
+        typer.Option(
+            "--dialogues", help="Dialogues as ReDial writes them (JSON lines): rank what was recommended in them."
+        ),
+    ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train",
+            help="Dialogues to learn from; without it, those of --dialogues in five parts, each by the others.",
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write the report as JSON here.")] = None,
     cold_share: Annotated[
         float,
-        typer.Option("--cold-share", help="Hold this share of the items from all training too, and rank among them."),
+        typer.Option(
+            "--cold-share", help="Hold this share of items and of users from a second training, and rank those."
+        ),
     ] = 0.0,
     scale: Annotated[
         tuple[float, float], typer.Option("--scale", metavar="LOW HIGH", help="A rating outside is an error.")
@@ -32,7 +56,14 @@ def recommend(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes everything that is drawn.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Ranking of every user's last item among all unseen ones."""
+    """Ranking of every user's last item among all unseen ones, or of what people recommended in dialogues."""
+    if dialogues is not None and ratings is None:
+        from rejoinder_recommendation.conversation.command import show_dialogues
+
+        show_dialogues(dialogues, items, train=train, report=report, seed=seed, json=json)
+        return
+    if ratings is None or dialogues is not None:
+        raise typer.BadParameter("name one of --ratings and --dialogues")
     from rejoinder_recommendation.evaluate import evaluate_recommend
 
     found = evaluate_recommend(ratings, items, encoder=load_encoder(), seed=seed, cold_share=cold_share, scale=scale)
@@ -52,9 +83,10 @@ def recommend(
         | {"interval_95": _interval(model["ours_ahead_low"], model["ours_ahead_high"])}
         for model in data["models"]
     ]
-    columns = [name for name in _COLUMNS if found.cold_share or name != "cold_recall_at_10"]
+    columns = [name for name in _COLUMNS if found.cold_share or name not in _COLD]
     show_table(rows, columns, json=False, title="Last items among all unseen ones; ahead: of this model, in NDCG@10")
-    lines = [*_LINES, *(("cold", "cold_tested", "random_cold_recall_at_10") if found.cold_share else ())]
+    cold = ("cold", "cold_tested", "random_cold_recall_at_10", "cold_users_tested")
+    lines = [*_LINES, *(cold if found.cold_share else ())]
     show_record({name: _short(data[name]) for name in lines}, json=False)
 
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from rejoinder_recommendation.histories import Bools, Histories, Ints
 
-__all__ = ["HoldOut", "cold_items", "hold_out_cold", "hold_out_last"]
+__all__ = [
+    "CLICKS",
+    "HoldOut",
+    "cold_share_of",
+    "hold_out_cold_items",
+    "hold_out_cold_users",
+    "hold_out_last",
+    "without_cold",
+]
+
+CLICKS: Final = 3
+"""So many events of a cold user are known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,17 +64,27 @@ def hold_out_last(histories: Histories, *, least: int = 2) -> HoldOut:
     return HoldOut(training, queries, histories.items[held], everything, queries)
 
 
-def hold_out_cold(histories: Histories, cold: Bools) -> HoldOut:
-    """Hold cold items from all training, and every user's last event from it too; rank among cold items only.
+def without_cold(histories: Histories, cold: Bools, cold_users: Bools) -> Histories:
+    """Return what is left to learn from: no cold item, nothing of a cold user, and nobody's last event.
+
+    Args:
+        cold: (items).
+        cold_users: (users).
+    """
+    return histories.keep(~cold[histories.items] & ~cold_users[histories.users] & (histories.ages > 0))
+
+
+def hold_out_cold_items(histories: Histories, cold: Bools, training: Histories) -> HoldOut:
+    """Rank among cold items only, for everyone who has one.
 
     A user's target is the last of the cold items that the user has, provided that others came before it; what the user did before it,
     cold items aside, is what is known.
 
     Args:
         cold: (items).
+        training: what `without_cold` left.
     """
     is_cold = cold[histories.items]
-    training = histories.keep(~is_cold & (histories.ages > 0))
     last = np.full(len(histories), -1)
     np.maximum.at(last, histories.users[is_cold], np.flatnonzero(is_cold))
     before = histories.keep(np.arange(len(histories.items)) < last[histories.users])
@@ -71,13 +93,28 @@ def hold_out_cold(histories: Histories, cold: Bools) -> HoldOut:
     return HoldOut(training, known.take(asked), histories.items[last[asked]], cold, before.take(asked))
 
 
-def cold_items(items: Sequence[str], share: float) -> Bools:
-    """Return which items a share takes, by the SHA-256 of their ids: the same ones in every file and with every seed.
+def hold_out_cold_users(histories: Histories, cold: Bools, cold_users: Bools, training: Histories) -> HoldOut:
+    """Ask about users of whom nothing was learned: their first three events are known, and the fourth is to be found, cold items aside.
+
+    Args:
+        cold: (items).
+        cold_users: (users).
+        training: what `without_cold` left.
+    """
+    warm = histories.keep(~cold[histories.items])
+    asked = np.flatnonzero(cold_users & (warm.lengths > CLICKS))
+    place = warm.lengths[warm.users] - 1 - warm.ages
+    known = warm.keep(place < CLICKS).take(asked)
+    return HoldOut(training, known, warm.items[warm.starts[asked] + CLICKS], ~cold, known)
+
+
+def cold_share_of(ids: Sequence[str], share: float) -> Bools:
+    """Return which items or users a share takes, by the SHA-256 of their ids: the same ones in every file and with every seed.
 
     Args:
         share: 0 to 1; about so many of all.
     """
     hashes = np.array(
-        [int.from_bytes(hashlib.sha256(item.encode()).digest()[:8], "big") for item in items], dtype=np.uint64
+        [int.from_bytes(hashlib.sha256(one.encode()).digest()[:8], "big") for one in ids], dtype=np.uint64
     )
     return np.asarray(hashes / 2.0**64 < share)

@@ -6,11 +6,11 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from rejoinder.errors import InvalidInputError
@@ -31,16 +31,20 @@ class RatingFiles:
 
     Attributes:
         histories: every user's events; of repeats the last counts.
+        users: ids by number.
         items: ids by number: first those of the items file in its order, then those that only ratings name.
         texts: title and text of each item, "" for one that the items file does not have or says nothing of.
+        attributes: of each item the values by column, for the columns of the items file that are not `item`, `title` or `text`.
         repeats: how many ratings of the same item by the same user were replaced by a later one.
         unknown: ids of items that ratings name and the items file does not have.
         sha256: of the content of both files.
     """
 
     histories: Histories
+    users: tuple[str, ...]
     items: tuple[str, ...]
     texts: tuple[str, ...]
+    attributes: tuple[Mapping[str, Sequence[str]], ...]
     repeats: int
     unknown: tuple[str, ...]
     sha256: str
@@ -54,7 +58,8 @@ def read_rating_files(ratings: Path, items: Path, *, scale: tuple[float, float] 
 
     Args:
         ratings: columns `user,item,rating,timestamp`, the last in seconds since the epoch or ISO 8601 (without a zone: UTC).
-        items: columns `item,title,text`; a row may stand there twice if it says the same.
+        items: columns `item,title,text`; a row may stand there twice if it says the same. Every further column is an attribute, such as
+            `brand` or `tags`, with values separated by `|`; ids of other items (`bought_together`) are links to these.
         scale: the lowest and the highest rating that there can be.
 
     Raises:
@@ -89,22 +94,42 @@ def read_rating_files(ratings: Path, items: Path, *, scale: tuple[float, float] 
         np.array([second for _, second, *_ in ordered]),
         len(numbers),
     )
-    texts = (*described.values(), *("" for _ in unknown))
-    return RatingFiles(histories, tuple(numbers), texts, n_rows - len(rows), unknown, digest.hexdigest())
+    nothing = _Described("", {})
+    known = (*described.values(), *(nothing for _ in unknown))
+    return RatingFiles(
+        histories=histories,
+        users=tuple(users),
+        items=tuple(numbers),
+        texts=tuple(one.text for one in known),
+        attributes=tuple(one.attributes for one in known),
+        repeats=n_rows - len(rows),
+        unknown=unknown,
+        sha256=digest.hexdigest(),
+    )
 
 
-def _read_items(path: Path, digest: hashlib._Hash) -> dict[str, str]:
-    described: dict[str, str] = {}
+class _Described(NamedTuple):
+    text: str
+    attributes: Mapping[str, Sequence[str]]
+
+
+def _read_items(path: Path, digest: hashlib._Hash) -> dict[str, _Described]:
+    described: dict[str, _Described] = {}
     for line, row in _rows(path, _ITEMS, digest):
         item = row["item"].strip()
         if not item:
             raise InvalidInputError(f"{path}, line {line}: the row has no item")
         text = ". ".join(part for part in (row["title"].strip(), row["text"].strip()) if part)
-        if described.setdefault(item, text) != text:
+        found = _Described(text, {name: _values(cell) for name, cell in row.items() if name not in _ITEMS})
+        if described.setdefault(item, found) != found:
             raise InvalidInputError(
                 f"{path}, line {line}: the item {item} was described before in other words; keep one of them"
             )
     return described
+
+
+def _values(cell: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for part in cell.split("|") if (value := part.strip())))
 
 
 def _rows(path: Path, columns: Sequence[str], digest: hashlib._Hash) -> Iterator[tuple[int, dict[str, str]]]:

@@ -84,8 +84,16 @@ def test_cold_items_are_found_by_their_text_only(report: RecommendReport) -> Non
     assert report.random_cold_recall_at_10 is not None
     assert report.cold_recall_at_10 is not None
     assert report.cold_recall_at_10 > report.random_cold_recall_at_10
-    for name in set(SOURCES) - {"text"}:
+    for name in set(SOURCES) - {"text", "paths", "sequence"}:
         assert by_name[name] == 0
+
+
+def test_cold_users_are_asked_about_after_three_events(report: RecommendReport) -> None:
+    by_name = {one.model: one for one in report.models}
+
+    assert 15 <= report.cold_users_tested <= 45
+    assert report.cold_user_recall_at_10 == by_name[OURS].cold_user_recall_at_10
+    assert (report.cold_user_recall_at_10 or 0) > (by_name["popularity"].cold_user_recall_at_10 or 0)
 
 
 def test_a_run_gives_the_same_again_with_or_without_cold_items(files: Path, report: RecommendReport) -> None:

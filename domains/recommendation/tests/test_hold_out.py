@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from rejoinder_recommendation.histories import Histories
-from rejoinder_recommendation.hold_out import cold_items, hold_out_cold, hold_out_last
+from rejoinder_recommendation.hold_out import (
+    cold_share_of,
+    hold_out_cold_items,
+    hold_out_cold_users,
+    hold_out_last,
+    without_cold,
+)
 
 
 def histories(*users: list[int], n_items: int = 6) -> Histories:
@@ -27,7 +33,8 @@ def test_the_last_event_of_each_user_is_held_out_and_all_unseen_items_are_ranked
 
 def test_cold_items_are_in_no_training_and_ranked_among_themselves() -> None:
     cold = np.array([False, False, False, True, True, True])
-    found = hold_out_cold(histories([0, 3, 1, 4, 2], [5, 0], [1, 2, 5], [1, 2]), cold)
+    events = histories([0, 3, 1, 4, 2], [5, 0], [1, 2, 5], [1, 2])
+    found = hold_out_cold_items(events, cold, without_cold(events, cold, np.zeros(4, dtype=bool)))
 
     assert not cold[found.training.items].any()
     assert found.training.items.tolist() == [0, 1, 1, 2, 1]
@@ -38,14 +45,26 @@ def test_cold_items_are_in_no_training_and_ranked_among_themselves() -> None:
     assert np.flatnonzero(found.ranked(slice(1, 2))[0]).tolist() == [3, 4, 5]
 
 
+def test_of_a_cold_user_three_events_are_known_and_nothing_is_learned() -> None:
+    cold, cold_users = np.arange(6) == 5, np.array([True, True, False])
+    events = histories([5, 3, 1, 4, 2, 0], [0, 1, 2], [1, 2, 3])
+
+    found = hold_out_cold_users(events, cold, cold_users, without_cold(events, cold, cold_users))
+
+    assert found.training.items.tolist() == [1, 2]
+    assert found.queries.items.tolist() == [3, 1, 4]
+    assert found.targets.tolist() == [2]
+    assert np.flatnonzero(found.ranked(slice(0, 1))[0]).tolist() == [0, 2]
+
+
 def test_the_share_of_cold_items_is_drawn_by_their_ids() -> None:
     ids = [str(number) for number in range(5000)]
-    cold = cold_items(ids, 0.2)
+    cold = cold_share_of(ids, 0.2)
 
     assert 0.18 < cold.mean() < 0.22
-    assert cold_items(ids[::-1], 0.2)[::-1].tolist() == cold.tolist()
-    assert not cold_items(ids, 0.0).any()
-    assert cold_items(ids, 0.3)[cold].all()
+    assert cold_share_of(ids[::-1], 0.2)[::-1].tolist() == cold.tolist()
+    assert not cold_share_of(ids, 0.0).any()
+    assert cold_share_of(ids, 0.3)[cold].all()
 
 
 def test_some_users_in_another_order() -> None:

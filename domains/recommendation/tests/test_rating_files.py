@@ -112,3 +112,14 @@ def test_bytes_that_are_no_text(files: tuple[Path, Path]) -> None:
 
     with pytest.raises(InvalidInputError, match="not UTF-8"):
         read_rating_files(*files)
+
+
+def test_further_columns_are_attributes(files: tuple[Path, Path]) -> None:
+    ratings, items = files
+    items.write_text("item,title,text,brand,tags\na,Alien,,Fox,space| dark |space\nb,Bambi,,,\n")
+    ratings.write_text(ratings.read_text() + "v,zzz,3,50\n")
+
+    found = read_rating_files(ratings, items)
+
+    assert found.attributes == ({"brand": ("Fox",), "tags": ("space", "dark")}, {"brand": (), "tags": ()}, {})
+    assert found.users == ("u", "v")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rejoinder_recommendation.histories import Floats, Histories
+from rejoinder_recommendation.item_content import ItemContent, attribute_graph
 from rejoinder_recommendation.sources.ease import Ease
+from rejoinder_recommendation.sources.graph_paths import GraphPaths
 from rejoinder_recommendation.sources.implicit_als import ImplicitAls
 from rejoinder_recommendation.sources.item_knn import ItemKnn
 from rejoinder_recommendation.sources.popularity import Popularity
+from rejoinder_recommendation.sources.sequence import Sequence
 from rejoinder_recommendation.sources.text_interest import TextInterest
 from rejoinder_recommendation.sources.transitions import Transitions
 from rejoinder_recommendation.text_neighbours import TextNeighbours
@@ -116,3 +119,35 @@ def test_an_item_is_lifted_by_its_neighbours_and_not_by_itself() -> None:
     assert found[0, 2] == pytest.approx(2)
     assert found[0, 3] == 0
     assert not TextNeighbours(vectors, np.zeros(4, dtype=bool)).lift(np.ones(4)).any()
+
+
+def test_paths_go_by_rare_values_and_by_links() -> None:
+    described = [
+        {"brand": ["x"], "tags": ["all"]},
+        {"brand": ["x"], "tags": ["all"]},
+        {"tags": ["all"]},
+        {"also": ["i0"]},
+    ]
+    content = ItemContent(np.zeros((4, 2)), *attribute_graph(described, {"i0": 0}))
+
+    found = GraphPaths(content, half_life=1.0, link=0.25).scores(histories([0], [3], n_items=4))
+
+    assert found[0, 1] == pytest.approx(1)
+    assert 0 < found[0, 2] < 1
+    assert found[0, 3] == found[1, 0] == 0.25
+    assert not found[1, 1:3].any()
+
+
+def test_the_sequence_source_learns_what_follows_what_and_gives_the_same_again() -> None:
+    around = [[(start + step) % 8 for step in range(6)] for start in range(8)] * 3
+    events, settings = histories(*around, n_items=8), {"dim": 16, "layers": 1, "length": 4, "dropout": 0.0, "steps": 60}
+    vectors = np.zeros((8, 3))
+
+    source = Sequence(events, vectors, **settings, seed=0)
+
+    queries = histories([2, 3], [6, 7], [], [1, 2, 3, 4, 5], n_items=8)
+    found = source.scores(queries)
+    assert found.argmax(axis=1)[[0, 1, 3]].tolist() == [4, 0, 6]
+    assert not found[2].any()
+    assert np.array_equal(found, Sequence(events, vectors, **settings, seed=0).scores(queries))
+    assert not Sequence(histories([1], n_items=8), vectors, **settings, seed=0).scores(queries)[2].any()

@@ -56,6 +56,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "documents": LazyCommand(
         "rejoinder.cli.documents:app", "A tenant's documents: add files, list, show, remove them."
     ),
+    "items": LazyCommand("rejoinder.cli.items:app", "A tenant's catalogue: load items, list and remove them."),
     "graph": LazyCommand("rejoinder.cli.graph:app", "A tenant's knowledge graph: load it, ask it, look at it."),
     "train": LazyCommand("rejoinder.cli.train:app", "Train a model of one task from a file of examples."),
     "evaluate": LazyCommand("rejoinder.cli.evaluate:app", "Figures on a data set, the same for everyone."),

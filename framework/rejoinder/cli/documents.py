@@ -30,6 +30,15 @@ DocumentId = Annotated[str, typer.Argument(help="The document's id, as `document
 
 _DEFAULT_SOURCE = "files"
 
+_READING = "question_answering"
+"""The task of the reader, which the plugin `documents` brings."""
+
+_HOW_TO_TRAIN = """
+Train one from questions whose answers are marked, some hundreds of them, with some that have no answer (`"answers": []`), a line each:
+  {{"task": "question_answering", "text": "QUESTION", "other": "PASSAGE", "target": {{"answers": [{{"start": 4, "end": 9, "text": "a"}}]}}}}
+  rejoinder learning import pairs.jsonl --tenant {tenant}
+  rejoinder models adapt --tenant {tenant} --task question_answering     (while `rejoinder worker` or `rejoinder serve` runs)"""
+
 
 @app.command()
 def add(
@@ -162,6 +171,34 @@ def encode(tenant: Tenant, json: JsonOption = False) -> None:
 
     count = run(work())
     say(f"{count} passages encoded.", json=json, data={"encoded": count})
+
+
+@app.command()
+def reader(tenant: Tenant, json: JsonOption = False) -> None:
+    """Tell whether passages are read for their answer, and how to train the reader that does; none ships.
+
+    Without one, the sentences of the best passage that share most with the question are said.
+    """
+
+    async def work() -> tuple[str | None, int]:
+        from rejoinder.store.examples import count_examples
+        from rejoinder.store.models import live_version
+
+        async with _opened(tenant) as database:
+            live = await live_version(database, tenant, _READING)
+            counts = await count_examples(database, tenant)
+            return None if live is None else f"{live.task}-{live.number}", counts.get(_READING, 0)
+
+    version, examples = run(work())
+    serves = (
+        f"The reader {version} serves"
+        if version
+        else "No reader serves: passages are answered by the sentences that fit"
+    )
+    words = f"{serves}; {examples} examples of the task {_READING} are stored."
+    if version is None:
+        words += _HOW_TO_TRAIN.format(tenant=tenant)
+    say(words, json=json, data={"tenant": tenant, "reader": version, "examples": examples})
 
 
 @asynccontextmanager

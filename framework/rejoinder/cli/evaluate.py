@@ -106,6 +106,10 @@ def sentiment(
         typer.Option("--train", help="CSV with header `text,label` to learn from, and `entity` if labels are for one."),
     ],
     test: Annotated[Path, typer.Option("--test", help="CSV with the same columns; nothing is chosen by it.")],
+    before: Annotated[
+        list[Path] | None,
+        typer.Option("--before", help="Another CSV to train on first, without texts of --test; may be given again."),
+    ] = None,
     report: _PicturedReport = None,
     oos_label: _OosLabel = None,
     shots: _Shots = None,
@@ -125,6 +129,7 @@ def sentiment(
         encoder=load_encoder(),
         method=method,
         progress=_tell,
+        before=before or (),
     )
     _show_texts(found, report, json=json)
 

@@ -15,6 +15,7 @@ from rejoinder.errors import InvalidInputError
 from rejoinder.events.near_duplicates import sketch_of
 from rejoinder.events.settings import TenantEventSettings
 from rejoinder.handoff.hours import time_zone_of
+from rejoinder.items.behaviour import KINDS, check_behaviour
 from rejoinder.payloads import Event
 from rejoinder.store.events import NewEvent
 from rejoinder.wire import check
@@ -70,7 +71,14 @@ class EventIn(BaseModel):
     )
     url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[!-~]+$")] | None = None
     user_id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = None
-    item_id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = None
+    session_id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = Field(
+        default=None, description="The visit in which it happened, for people of whom no user is known."
+    )
+    item_id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = Field(
+        default=None,
+        description="What it was done with, for `view`, `click`, `add`, `buy`, `rate` (with `data.value`), `like`, `dislike`, "
+        "`dismiss`, `share`, `comment`.",
+    )
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
 
@@ -86,14 +94,18 @@ def understood(sent: EventIn, rules: TenantEventSettings, *, now: datetime, most
     text = None if sent.text is None else _readable(sent.text, sent.format, most_chars)
     if text is None and sent.kind == "document":
         raise InvalidInputError("text: a document needs one")
+    check_behaviour(sent.kind, sent.user_id, sent.session_id, sent.item_id, sent.data, rules)
     moment, note = _moment(sent.at, rules, sent.source, now)
-    content = sent.model_dump(mode="json", exclude={"id"})
+    # Whoever names a click by an id means this very one: two alike are two. Documents that say the same are one.
+    left_out = {name for name, out in (("id", sent.kind not in KINDS), ("session_id", sent.session_id is None)) if out}
+    content = sent.model_dump(mode="json", exclude=left_out)
     sha256 = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
     made = Event(
         id=sent.id or f"event_{sha256[:40]}",
         kind=sent.kind,
         at=moment,
         user_id=sent.user_id,
+        session_id=sent.session_id,
         item_id=sent.item_id,
         text=text,
         data=sent.data,

@@ -15,7 +15,9 @@ from rejoinder.context import Request
 from rejoinder.errors import InvalidInputError, RedactionError
 from rejoinder.events.arriving import EventIn, understood
 from rejoinder.events.settings import TenantEventSettings, events_of
+from rejoinder.items.behaviour import KINDS
 from rejoinder.store.events import NewEvent, Taken, add_events
+from rejoinder.store.items import known_items
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
@@ -24,6 +26,8 @@ __all__ = ["EventIngestion", "RowResult"]
 
 AT_ONCE: Final = 256
 """Rows that are written in one transaction."""
+
+_UNKNOWN: Final = "the catalogue has no such item: the event is kept, and counts once it has"
 
 _REPLIES: Final = {
     "accepted": "",
@@ -94,6 +98,7 @@ class EventIngestion:
         read = await asyncio.to_thread(self._read, rows, now)
         for row in read:
             await self._redact(row)
+        await self._note_unknown(read)
         taken = iter(
             await add_events(
                 self._database,
@@ -128,6 +133,17 @@ class EventIngestion:
         except InvalidInputError as error:
             row.reason = str(error)
         return row
+
+    async def _note_unknown(self, rows: Iterable[_Row]) -> None:
+        """Tell of items that nobody has sent: what was done with them counts once they are there."""
+        about = [row for row in rows if row.new is not None and row.new.event.kind in KINDS]
+        if not about:
+            return
+        items = {row.new.event.item_id for row in about if row.new is not None and row.new.event.item_id is not None}
+        known = await known_items(self._database, self._request.tenant, items)
+        for row in about:
+            if row.new is not None and row.new.event.item_id not in known:
+                row.note = "; ".join(one for one in (row.note, _UNKNOWN) if one)
 
     async def _redact(self, row: _Row) -> None:
         """Mask what a person typed; what was published is kept as it is."""

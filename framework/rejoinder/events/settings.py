@@ -54,6 +54,23 @@ class TenantEventSettings(BaseModel):
         description="Longest time between the dates of two documents of which one is folded.",
     )
 
+    rating_scale: tuple[float, float] = Field(
+        default=(0.0, 10.0),
+        description="The lowest and the highest rating that a `rate` may have; the middle counts as neither.",
+    )
+    bot_events_per_minute: int = Field(
+        default=120,
+        ge=1,
+        description="Whoever does more with items within a minute is taken for a program: it is kept, and never learned from.",
+    )
+
+    @field_validator("rating_scale")
+    @classmethod
+    def _wide(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not value[0] < value[1]:
+            raise ValueError("the first number must be less than the second")
+        return value
+
     @field_validator("earliest")
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:

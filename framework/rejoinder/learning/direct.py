@@ -68,6 +68,11 @@ class DirectLearner:
         """
         return self.learner.predict_batch([text], inputs)[0]
 
+    def predict_many(self, texts: Sequence[Text], inputs: Any) -> list[Prediction]:
+        """Return what people said of these very texts, or pairs, and what the learner says of the others; raises as `predict`."""
+        found = self.learner.predict_batch(texts, inputs)
+        return [self._said.get(text, said) for text, said in zip(texts, found, strict=True)]
+
     def remember(self, examples: Sequence[Example]) -> None:
         """Remember what examples say of their very texts, without teaching the learner."""
         for example in examples:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -41,6 +42,8 @@ AUTO: Final = "auto"
 
 _TIMED_ROWS: Final = 200
 _SEEN_LABELS: Final = 100
+_EPOCHS_BEFORE: Final = 2
+"""Most passes over other sets that are trained on first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +58,9 @@ class TextReport(EvaluationReport):
         labels: names of rows and columns of `confusion`, sorted.
         confusion: counts, true label by said label; what was rejected counts as the out-of-scope label where there is one.
         unseen_labels: labels of the test file without any training row; their rows count as wrong.
+        parts: of parts of the test rows, by name, their number as `rows` and their `accuracy`.
         method: "head", or the method of the adapter that was trained; `training` says how.
-        data: SHA-256 of both files, and the rows used of each.
+        data: SHA-256 of the files, and the rows used of each.
     """
 
     accuracy: float
@@ -75,6 +79,7 @@ class TextReport(EvaluationReport):
     oos_label: str | None
     encoder: str
     method: str = HEAD
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -98,6 +103,8 @@ def evaluate_texts(
     method: str = HEAD,
     settings: TrainingSettings | None = None,
     progress: Callable[[Progress], None] | None = None,
+    before: Sequence[LabelledTexts] = (),
+    parts: Mapping[str, Sequence[int]] | None = None,
 ) -> TextReport:
     """Fit a text classifier on one set of texts and score it on another.
 
@@ -112,11 +119,20 @@ def evaluate_texts(
             `rejoinder.learning.few_shot` does where labels have at most 20 rows on average and the encoder can be tuned, else "head".
         settings: how to train an adapter; None: `training_settings`.
         progress: called after each training step.
+        before: other sets that the adapter is trained on first, all at once; texts that are in `test` are left out.
+        parts: rows of `test` that are scored by themselves too, by name.
 
     Raises:
         InvalidInputError: an argument cannot be used; the message names it and the choices.
+
+    Source: training on other sets first is Phang, Févry & Bowman 2018, Sentence Encoders on STILTs (arXiv:1811.01088).
     """
     check_method(method)
+    if before and method in (HEAD, AUTO):
+        raise InvalidInputError(
+            f"method {method!r} trains no adapter, so that there is nothing to train on other sets first"
+        )
+    before = [without_texts(one, test) for one in before]
     if shots is not None:
         train = _draw(train, shots, seed)
     _check_labels(train, test, oos_label)
@@ -125,7 +141,8 @@ def evaluate_texts(
     examples = with_label_names(classifier, train.examples())
     if method == AUTO:
         method = FEW_SHOT_METHOD if is_few(examples) and _can_be_tuned(encoder) else HEAD
-    encode, apart, training = _encode_with(method, examples, encoder, oos_label, settings, seed, progress)
+    earlier = [example for one in before for example in one.examples()]
+    encode, apart, training = _encode_with(method, examples, encoder, oos_label, settings, seed, progress, earlier)
     fit_apart(classifier, examples, encode([one.text for one in examples]), seed=seed, apart=apart)
     train_seconds = time.perf_counter() - started
     predictions = _predict(classifier, encode, test.texts)
@@ -150,13 +167,30 @@ def evaluate_texts(
         oos_label=oos_label,
         encoder=f"{encoder.name}@{encoder.hash}",
         method=method,
+        parts={name: _part(test.labels, said, rows) for name, rows in (parts or {}).items()},
         training=training,
         data={
-            "train": {"file": train.path.name, "sha256": train.sha256, "rows": len(train.texts)},
-            "test": {"file": test.path.name, "sha256": test.sha256, "rows": len(test.texts)},
+            "train": _described(train),
+            "test": _described(test),
+            **({"before": [_described(one) for one in before]} if before else {}),
         },
         versions=versions(),
     )
+
+
+def without_texts(rows: LabelledTexts, test: LabelledTexts) -> LabelledTexts:
+    """Return rows without those whose text stands in a test set, whatever its case, spaces and punctuation, and of whichever entity.
+
+    Raises:
+        InvalidInputError: nothing is left.
+    """
+    tested = {_key(text) for text in test.plain_texts}
+    kept = [row for row, text in enumerate(rows.plain_texts) if _key(text) not in tested]
+    if not kept:
+        raise InvalidInputError(
+            f"all texts of {rows.path} stand in {test.path}, so that nothing of it can be learned from"
+        )
+    return rows.take(kept)
 
 
 def write_confusion_png(report: TextReport, path: Path) -> None:
@@ -226,6 +260,7 @@ def _encode_with(
     settings: TrainingSettings | None,
     seed: int,
     progress: Callable[[Progress], None] | None,
+    before: Sequence[Example] = (),
 ) -> tuple[Encode, list[int], dict[str, Any]]:
     """Return what encodes texts, with the adapter trained for them where the method trains one; the places of examples that it was not
     trained on although they are in scope; and what to report of that.
@@ -242,17 +277,31 @@ def _encode_with(
     model = need_encoder(encoder, method)
     places = [place for place, one in enumerate(examples) if one.label != oos_label]
     inside = [examples[place] for place in places]
-    if method == FEW_SHOT_METHOD and is_few(inside):
+    if method == FEW_SHOT_METHOD and is_few(inside) and not before:
         vectors = model.encode([one.text for one in inside])
         trained = tune(inside, vectors, encoder=model, settings=settings, seed=seed, report=progress)
     else:
+        base, start = open_base(model.folder), None
+        how = settings or training_settings()
+        if before:
+            first = train_adapter(
+                before,
+                Classification.of(before),
+                base=base,
+                method=method,
+                settings=replace(how, epochs=min(how.epochs, _EPOCHS_BEFORE), dev_share=0.0),
+                seed=seed,
+                report=progress,
+            )
+            start = first.warm_start
         trained = train_adapter(
             inside,
             Classification.of(inside),
-            base=open_base(model.folder),
+            base=base,
             method=method,
-            settings=settings or training_settings(),
+            settings=how,
             seed=seed,
+            start=start,
             report=progress,
         )
 
@@ -301,6 +350,19 @@ def _check_labels(train: LabelledTexts, test: LabelledTexts, oos_label: str | No
         )
     if not known - {oos_label}:
         raise InvalidInputError(f"{train.path} has no row in scope: all are labelled {oos_label!r}")
+
+
+def _key(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _described(rows: LabelledTexts) -> dict[str, Any]:
+    return {"file": rows.path.name, "sha256": rows.sha256, "rows": len(rows.texts)}
+
+
+def _part(truth: Sequence[str], said: Sequence[str], rows: Sequence[int]) -> dict[str, float]:
+    right = sum(truth[row] == said[row] for row in rows)
+    return {"rows": len(rows), "accuracy": right / max(1, len(rows))}
 
 
 def _confusion(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:

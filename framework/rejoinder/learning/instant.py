@@ -130,6 +130,24 @@ class InstantLearner:
             if match is None:
                 raise
             return self._remembered(match, None)
+        return self._with_memory(text, vector, head)
+
+    def predict_many(self, texts: Sequence[str], vectors: Floats, adapted: Floats) -> list[Prediction]:
+        """Predict many texts, by one call of the head.
+
+        Args:
+            vectors: (n, dim) float32 of the base encoder, L2-normalised; not looked at while nothing is remembered.
+            adapted: the same as the head reads them.
+
+        Raises:
+            ModelNotReadyError: the head knows nothing yet.
+        """
+        heads = self._learner.predict_batch(texts, adapted)
+        if not len(self.memory):
+            return heads
+        return [self._with_memory(*row) for row in zip(texts, vectors, heads, strict=True)]
+
+    def _with_memory(self, text: str, vector: Floats, head: Prediction) -> Prediction:
         match, rejected = self.memory.recall(text, vector, least=head.confidence)
         if rejected:
             head = _without(head, rejected)

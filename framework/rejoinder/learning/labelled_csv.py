@@ -23,6 +23,7 @@ class LabelledTexts:
     """Texts and labels in file order, and the SHA-256 of the file's content.
 
     `entities` says for each text which entity its label is about, "" for the text as a whole; () where the file has no such column.
+    `sources` are the texts as the file has them, where `texts` are made of them; () where they are the same.
     """
 
     path: Path
@@ -30,6 +31,12 @@ class LabelledTexts:
     labels: tuple[str, ...]
     sha256: str
     entities: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def plain_texts(self) -> tuple[str, ...]:
+        """The texts as the file has them."""
+        return self.sources or self.texts
 
     def examples(self, *, task: str = "intent") -> list[Example]:
         """Return one example for each row; ids are `<file name>:<row>`, rows counted from 1."""
@@ -47,6 +54,7 @@ class LabelledTexts:
             labels=tuple(self.labels[row] for row in rows),
             sha256=self.sha256,
             entities=tuple(self.entities[row] for row in rows) if self.entities else (),
+            sources=tuple(self.sources[row] for row in rows) if self.sources else (),
         )
 
 

@@ -31,6 +31,7 @@ from rejoinder.errors import (
     NotFoundError,
     RejoinderError,
 )
+from rejoinder.events.settings import events_of
 from rejoinder.host import Host
 from rejoinder.learning.canary_rewards import CanaryRewards
 from rejoinder.learning.encodings import tells
@@ -46,6 +47,7 @@ from rejoinder.locks import KeyedLocks
 from rejoinder.models.adapters.cache import AdapterCache
 from rejoinder.models.encoding.service import EncoderService
 from rejoinder.payloads import Caller, Example, Utterance
+from rejoinder.privacy.settings import privacy_of
 from rejoinder.settings import GateSettings
 from rejoinder.store.database import Database
 from rejoinder.store.erasures import erasures_since
@@ -56,6 +58,7 @@ from rejoinder.trace import Trace
 if TYPE_CHECKING:
     from rejoinder.documents.tenant_documents import DocumentIndexes
     from rejoinder.graph.tenant_graph import TenantGraphs
+    from rejoinder.items.tenant_items import Catalogues
     from rejoinder.models.learner import Prediction
     from rejoinder.store.tables import ModelVersion
 
@@ -138,6 +141,7 @@ class LiveModels:
             most that a promotion by another process takes to be served here.
         graphs: the tenants' knowledge graphs; None: there are none.
         documents: the tenants' documents; None: there are none.
+        items: the tenants' catalogues; None: there are none.
     """
 
     def __init__(
@@ -156,6 +160,7 @@ class LiveModels:
         sync_s: float = 1.0,
         graphs: TenantGraphs | None = None,
         documents: DocumentIndexes | None = None,
+        items: Catalogues | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
@@ -169,6 +174,7 @@ class LiveModels:
         self._sync_s = sync_s
         self._graphs = graphs
         self._documents = documents
+        self._items = items
         self._clock = clock
         self._tenants: OrderedDict[str, _LiveTenant] = OrderedDict()
         self._loading = KeyedLocks()
@@ -438,6 +444,9 @@ class LiveModels:
             plugins=profile.plugins,
             settings=profile.settings,
             documents=None if self._documents is None else self._documents.of(tenant),
+            items=None
+            if self._items is None
+            else self._items.of(tenant, events_of(profile.settings), privacy_of(profile.settings)),
             deadline=time.monotonic() + 60.0,
             clock=self._clock,
         )

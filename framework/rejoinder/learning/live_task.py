@@ -97,8 +97,7 @@ class LiveTask:
         """
         if self.instant is None:
             raise ModelNotReadyError("this task gives no labels of texts")
-        rows = zip(texts, vectors, adapted, strict=True)
-        return [self.instant.predict(text, vector, adapted=own) for text, vector, own in rows]
+        return self.instant.predict_many(texts, vectors, adapted)
 
     def learn(self, examples: Sequence[Example], vectors: FloatArray, adapted: FloatArray | None) -> None:
         """Take in feedback with labels, in order."""

@@ -156,6 +156,30 @@ class RequestModels:
             said = await asyncio.to_thread(direct.predict, asked, inputs)
         return said
 
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
+        """Return what the tenant's model says of many texts, corrections included."""
+        live = self._tasks.get(task)
+        if live is None or live.learner is None:
+            return None
+        check_other(task, live.learner, None)
+        self.versions[task] = live.name
+        try:
+            return await self._say_many(live, live.learner, texts) if texts else []
+        except ModelNotReadyError:
+            return None
+
+    async def _say_many(self, live: LiveTask, learner: Learner, texts: Sequence[str]) -> list[Prediction]:
+        async with self._adapter(live.adapter) as adapter:
+            reader = Reader(self._encoder, self._tenant, adapter)
+            if live.direct is not None:
+                inputs = await reader.read(learner, texts)
+                return await asyncio.to_thread(live.direct.predict_many, texts, inputs)
+            adapted = await reader.vectors([self._spelled(live, text) for text in texts])
+        vectors = adapted
+        if live.adapter is not None and len(live.memory):  # what is remembered lies among vectors of the base
+            vectors = await Reader(self._encoder, self._tenant).vectors(texts)
+        return await asyncio.to_thread(live.predictions, texts, vectors, adapted)
+
     @asynccontextmanager
     async def _adapter(self, key: str | None) -> AsyncIterator[Adapter | None]:
         if key is None:

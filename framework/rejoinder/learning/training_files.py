@@ -12,7 +12,7 @@ from typing import Any, Final
 from rejoinder.errors import InvalidInputError
 from rejoinder.learning.labelled_csv import read_data, read_labelled_csv
 from rejoinder.learning.squad_json import read_squad_json
-from rejoinder.models.training.objectives.entity import text_about
+from rejoinder.models.training.objectives.entity import texts_about
 from rejoinder.payloads import Example
 
 LABEL_SEPARATOR: Final = "|"
@@ -59,8 +59,7 @@ def read_examples(path: Path | str, kind: str) -> tuple[list[Example], str]:
 def _classified(path: Path) -> tuple[list[Example], str]:
     rows = read_labelled_csv(path)
     entities = rows.entities or ("",) * len(rows.texts)
-    texts = tuple(text_about(*pair) for pair in zip(rows.texts, entities, strict=True))
-    return replace(rows, texts=texts).examples(task="classification"), rows.sha256
+    return replace(rows, texts=texts_about(rows.texts, entities)).examples(task="classification"), rows.sha256
 
 
 def _labelled(path: Path) -> tuple[list[Example], str]:

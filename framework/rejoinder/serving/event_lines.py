@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EVENTS_PATH", "LINES", "is_lines"]
+__all__ = ["LINES", "STREAMED_PATHS", "is_lines"]
 
-EVENTS_PATH: Final = "/v1/events"
+STREAMED_PATHS: Final = ("/v1/events", "/v1/items")
 LINES: Final = "application/x-ndjson"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rejoinder.serving.event_lines import EVENTS_PATH, is_lines
+from rejoinder.serving.event_lines import STREAMED_PATHS, is_lines
 from rejoinder.serving.guests import CHANNELS, PLUGINS, ROUTE_S, Guest, channel_guest, plugin_guest
 from rejoinder.serving.problems import ProblemError, problem_of
 
@@ -145,7 +145,7 @@ class AccessGuard:
 def _is_streamed(scope: Scope) -> bool:
     """Tell whether a route reads a body of any length as it comes, and bounds each line by itself."""
     media = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-    return scope["path"] == EVENTS_PATH and is_lines(media.decode("latin-1"))
+    return scope["path"] in STREAMED_PATHS and is_lines(media.decode("latin-1"))
 
 
 async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

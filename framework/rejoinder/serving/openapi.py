@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from rejoinder.events.arriving import EventIn
+from rejoinder.items.arriving import ItemIn
 from rejoinder.learning.example_import import ExampleIn
 from rejoinder.serving.guards import AccessGuard
 from rejoinder.serving.schemas.parts import ProblemDocument
@@ -43,7 +44,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    for model in (ProblemDocument, ExampleIn, EventIn):
+    for model in (ProblemDocument, ExampleIn, EventIn, ItemIn):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

@@ -47,7 +47,7 @@ def get_decision(session: Session, tenant_id: str, decision_id: str) -> Decision
 def decisions_of_turn(session: Session, tenant_id: str, turn_id: str) -> list[Decision]:
     """Return the decisions of a turn, oldest first."""
     mine = (_c.tenant_id == tenant_id, _c.turn_id == turn_id)
-    return [_decision(row) for row in session.execute(select(*_COLUMNS).where(*mine).order_by(_c.at, _c.id))]
+    return [plain_decision(row) for row in session.execute(select(*_COLUMNS).where(*mine).order_by(_c.at, _c.id))]
 
 
 @reading
@@ -68,7 +68,7 @@ def list_decisions(
         statement = statement.where(_c.user_id == user_id)
     if since is not None:
         statement = statement.where(_c.at >= since)
-    return [_decision(row) for row in session.execute(statement.order_by(_c.at.desc(), _c.id.desc()).limit(limit))]
+    return [plain_decision(row) for row in session.execute(statement.order_by(_c.at.desc(), _c.id.desc()).limit(limit))]
 
 
 def find_decision(session: Session, tenant_id: str, decision_id: str) -> Decision:
@@ -76,7 +76,7 @@ def find_decision(session: Session, tenant_id: str, decision_id: str) -> Decisio
     row = session.execute(select(*_COLUMNS).where(_c.tenant_id == tenant_id, _c.id == decision_id)).first()
     if row is None:
         raise missing("decision", decision_id)
-    return _decision(row)
+    return plain_decision(row)
 
 
 def hold_decision(session: Session, tenant_id: str, decision_id: str) -> None:
@@ -100,5 +100,6 @@ def insert_decision(session: Session, tenant_id: str, decision: Decision, turn_i
     _INSERT.run(session, values)
 
 
-def _decision(row: Any) -> Decision:
+def plain_decision(row: Any) -> Decision:
+    """Return a row of the table as the payload that it holds, within another access function."""
     return from_json(Decision, dict(row._mapping))

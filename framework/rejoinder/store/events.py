@@ -51,7 +51,7 @@ _RETRY_S = 10.0
 _events, _streams, _bands = table_of(EventRow), table_of(EventStream), table_of(EventBand)
 _observations = table_of(ObservationRow)
 _c, _s, _b, _o = _events.c, _streams.c, _bands.c, _observations.c
-_PAYLOAD = (_c.id, _c.kind, _c.at, _c.user_id, _c.item_id, _c.text, _c.data)
+_PAYLOAD = (_c.id, _c.kind, _c.at, _c.user_id, _c.session_id, _c.item_id, _c.text, _c.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ __all__ = [
     "HandOffEventRow",
     "HandOffRow",
     "Item",
+    "ItemsRevision",
     "ModelDecision",
     "ModelTrial",
     "ModelVersion",
@@ -559,10 +560,18 @@ class ModelDecision(_Owned, table=True):
 
 
 class Item(_Owned, table=True):
-    """Something that can be recommended."""
+    """Something that can be recommended.
+
+    `revision`: of the tenant's items, when this one was last changed. `sha256`: of what the encoder reads; `vector`: float16, of the
+    encoder of `encoder_hash`; empty where there was none.
+    """
 
     __tablename__ = "items"
-    __table_args__ = (Index(None, "tenant_id", "active", "id"),)
+    __table_args__ = (
+        Index(None, "tenant_id", "active", "id"),
+        Index(None, "tenant_id", "revision"),
+        Index(None, "tenant_id", "sha256"),
+    )
 
     title: str = Field(sa_type=PlainText)
     text: str = Field(default="", sa_type=PlainText)
@@ -570,6 +579,20 @@ class Item(_Owned, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     active: bool = True
+    revision: int = 1
+    sha256: str = Field(default="", sa_type=PlainText)
+    encoder_hash: str = Field(default="", sa_type=PlainText)
+    vector: bytes = b""
+
+
+class ItemsRevision(_Record, table=True):
+    """How often a tenant's items changed, and how many were removed: what a process that has them in memory compares before it lists."""
+
+    __tablename__ = "items_revisions"
+
+    tenant_id: str = Field(sa_type=PlainText, primary_key=True, foreign_key="tenants.id", ondelete="CASCADE")
+    revision: int
+    removed: int
 
 
 class EventRow(_Owned, table=True):
@@ -585,12 +608,14 @@ class EventRow(_Owned, table=True):
         UniqueConstraint("tenant_id", "sha256"),
         Index(None, "tenant_id", "status", "position"),
         Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "session_id"),
         Index(None, "tenant_id", "at"),
     )
 
     kind: str = Field(sa_type=PlainText)
     at: datetime = Field(sa_type=UtcDateTime)
     user_id: str | None = Field(default=None, sa_type=PlainText)
+    session_id: str | None = Field(default=None, sa_type=PlainText)
     item_id: str | None = Field(default=None, sa_type=PlainText)
     text: str | None = Field(default=None, sa_type=PlainText)
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)

@@ -160,6 +160,11 @@ class HashModels:
         """Return what the test laid down for the task and the (first) text."""
         return self.predictions.get((task, text))
 
+    async def predict_many(self, task: str, texts: Sequence[str]) -> list[Prediction] | None:
+        """Return what the test laid down for the task and each text; None where it laid down nothing for one of them."""
+        found = [self.predictions.get((task, text)) for text in texts]
+        return [one for one in found if one is not None] if None not in found else None
+
     def learner(self, task: str) -> Learner | None:
         """Return None: there is no model."""
         return None

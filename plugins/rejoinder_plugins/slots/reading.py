@@ -20,6 +20,8 @@ __all__ = ["EARLIER", "Mention", "Said", "has_cue", "said_values", "updated"]
 EARLIER: Final = ".earlier"
 """What the name of the slot ends in that holds a slot's earlier values, the latest first."""
 
+_WITH_SIGNS: Final = frozenset(("order_number", "amount", "email", "postcode", "card_last", "card", "iban"))
+"""Kinds of values that hold a digit or an @: most messages have neither, and need not be searched for them."""
 _ANOTHER: Final = word_set("other another different previous first one before")
 
 
@@ -64,7 +66,10 @@ def said_values(
     """
     found: dict[str, list[Said]] = {}
     taken: set[str] = set()
+    has_signs = "@" in text or any(sign.isdigit() for sign in text)
     for name, kind in kinds.items():
+        if kind.type in _WITH_SIGNS and not has_signs:
+            continue
         for one in find(kind, text, now, locale=locale):
             if problem_with(kind, one.value, now.date()) is None:
                 denied = denies_next(text[: one.start], kind.title)

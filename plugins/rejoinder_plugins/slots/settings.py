@@ -10,7 +10,7 @@ from rejoinder.slots.kinds import Identifier
 
 Cue = Annotated[str, StringConstraints(min_length=1, max_length=60, to_lower=True)]
 
-_CUES: Final = frozenset(
+_CUES: Final = tuple(
     word
     for words in (
         "address apartment avenue boulevard close crescent drive flat house lane live living moved road street",
@@ -51,8 +51,8 @@ class SlotsSettings(BaseModel):
         description="The values to read, by name, each with `type` and `title` as in flows. Types `text` and `address` have no format: "
         "they are found by the learned model of the task `slots`, whose labels are these names.",
     )
-    cues: frozenset[Cue] = Field(
-        default_factory=lambda: _CUES,
+    cues: tuple[Cue, ...] = Field(
+        default=_CUES,
         max_length=1000,
         description="Words of which a message must hold one, or a digit, to be read by the learned model too, which takes some "
         "milliseconds; while a flow asks for a value, every message is. Empty: every message is.",

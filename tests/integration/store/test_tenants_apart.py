@@ -17,6 +17,7 @@ from rejoinder.monitoring.marks import mark_alert
 from rejoinder.payloads import ConversationState, DetectorState, Evaluation, Observation, Reward
 from rejoinder.store import (
     alerts,
+    behaviour,
     choices,
     clusters,
     conversations,
@@ -231,6 +232,14 @@ async def anything(found: Awaitable[tuple[object, ...]]) -> bool:
     return any(await found)
 
 
+async def first(found: Awaitable[tuple[Any, Any]]) -> Any:
+    return (await found)[0]
+
+
+async def last(found: Awaitable[tuple[Any, Any]]) -> Any:
+    return (await found)[1]
+
+
 async def total(counts: Awaitable[tuple[int, ...]]) -> int:
     return sum(await counts)
 
@@ -367,10 +376,20 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
         hand_offs.queue_figures(db, t, before=None, seen_since=later(-9e9))
     ),
     "hand_offs.see_agent": lambda db, t, _: hand_offs.see_agent(db, t, "agent:eva", name="Other's", at=NOON),
+    "behaviour.deeds_after": lambda db, t, _: first(behaviour.deeds_after(db, t, kinds=["click"], position=0, limit=9)),
+    "behaviour.recent_events": lambda db, t, _: behaviour.recent_events(
+        db, t, kinds=["click"], user_id="ann", session_id=None, limit=9
+    ),
+    "behaviour.recent_lists": lambda db, t, _: behaviour.recent_lists(db, t, task="intent", user_ids=["ann"], limit=9),
     "items.delete_item": lambda db, t, _: items.delete_item(db, t, "item_1"),
     "items.get_item": lambda db, t, _: items.get_item(db, t, "item_1"),
     "items.get_items": lambda db, t, _: items.get_items(db, t, ["item_1"]),
+    "items.item_ids": lambda db, t, _: items.item_ids(db, t),
+    "items.items_after": lambda db, t, _: last(items.items_after(db, t, 0)),
+    "items.known_items": lambda db, t, _: items.known_items(db, t, ["item_1"]),
     "items.list_items": lambda db, t, _: items.list_items(db, t, active=None),
+    "items.put_items": lambda db, t, _: items.put_items(db, t, [items.NewItem(id="item_1", title="Other's")]),
+    "items.vectors_of": lambda db, t, _: items.vectors_of(db, t, "", [""]),
     "items.put_item": lambda db, t, _: items.put_item(db, t, "item_1", title="Other's"),
     "keys.create_key": lambda db, t, _: keys.create_key(db, t, prefix="rk", hash="hash", role="admin"),
     "keys.list_keys": lambda db, t, _: keys.list_keys(db, t),
@@ -475,6 +494,7 @@ MAKES_ITS_OWN = {
     "examples.add_examples",
     "hand_offs.see_agent",
     "items.put_item",
+    "items.put_items",
     "runs.create_run",
     "runs.request_run",
     "schedules.claim_schedule",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,20 @@ def test_passages_without_vectors_are_encoded_later(data: Data, files: Path, mon
     monkeypatch.setattr("rejoinder.cli.documents.load_encoder", HashEncoder)
     assert data("documents", "encode", "--tenant", "acme") == {"encoded": 2}
     assert data("documents", "encode", "--tenant", "acme") == {"encoded": 0}
+
+
+def test_without_a_reader_it_is_told_how_one_is_trained(run: Run, data: Data, files: Path, folder: Path):
+    told = run("documents", "reader", "--tenant", "acme").output
+    assert "No reader serves" in told
+    assert "rejoinder models adapt --tenant acme --task question_answering" in told
+    line = next(one for one in told.splitlines() if one.lstrip().startswith("{"))
+    pair = json.loads(line)
+    pair |= {
+        "text": "When?",
+        "other": "Within five days.",
+        "target": {"answers": [{"start": 7, "end": 16, "text": "five days"}]},
+    }
+    (folder / "pairs.jsonl").write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    run("learning", "import", "pairs.jsonl", "--tenant", "acme", "--no-fit")
+    assert data("documents", "reader", "--tenant", "acme") == {"tenant": "acme", "reader": None, "examples": 1}
+    assert data("documents", "reader", "--tenant", "other")["examples"] == 0

@@ -174,6 +174,11 @@ def test_sentiment_of_entities(data: Callable[..., Any], folder: Path) -> None:
     assert report["accuracy"] > 0.5  # each text has both labels
 
 
+def test_other_sets_need_a_method_that_trains(run: Run, files: tuple[str, ...], folder: Path) -> None:
+    result = run("evaluate", "sentiment", *files[2:], "--method", "head", "--before", files[3], code=1)
+    assert "trains no adapter" in result.stderr
+
+
 @pytest.mark.parametrize("kind", ["intent", "sentiment", "qa"])
 def test_an_unknown_method_is_answered_with_the_choices(run: Run, files: tuple[str, ...], kind: str) -> None:
     result = run("evaluate", kind, *files[2:], "--method", "lara", code=1)

@@ -75,6 +75,34 @@ def test_the_entity_column_is_read(entities: tuple[Path, Path], encoder: Encoder
     assert found.accuracy > 0.7  # each text occurs with both labels, so that without the entity it would be 0.5
 
 
+def test_texts_with_several_entities_are_scored_apart(entities: tuple[Path, Path], encoder: Encoder) -> None:
+    with entities[1].open("a") as file:
+        file.write("Acme and Hooli gain,up,Acme\nAcme and Hooli gain,up,Hooli\nAcme is alone,up,Acme\n")
+    found = evaluate_sentiment(*entities, encoder=encoder, method="head", parts={"last": [4]})
+
+    assert {name: part["rows"] for name, part in found.parts.items()} == {"several": 4, "differ": 2, "last": 1}
+    assert all(0 <= part["accuracy"] <= 1 for part in found.parts.values())
+
+
+def test_other_sets_are_trained_on_first_without_what_is_tested(
+    texts: tuple[Path, Path], entities: tuple[Path, Path], encoder: Encoder
+) -> None:
+    test = read_labelled_csv(texts[1])
+    rows = "".join(f"  {text.upper()}!!,{label},\n" for text, label in zip(test.texts, test.labels, strict=True))
+    with entities[0].open("a") as file:
+        file.write(rows)
+    found = evaluate_sentiment(*texts, encoder=encoder, method="lora", settings=BRIEF, before=[entities[0]])
+
+    assert [one["rows"] for one in found.data["before"]] == [10]
+    alone = evaluate_sentiment(*texts, encoder=encoder, method="lora", settings=BRIEF)
+    assert found.training["adapter"] != alone.training["adapter"]
+    assert "before" not in alone.data
+    with pytest.raises(InvalidInputError, match="nothing of it can be learned from"):
+        evaluate_sentiment(*texts, encoder=encoder, method="lora", settings=BRIEF, before=[texts[1]])
+    with pytest.raises(InvalidInputError, match="'head' trains no adapter"):
+        evaluate_sentiment(*texts, encoder=encoder, method="head", before=[entities[0]])
+
+
 def test_entities_in_one_file_only_are_refused(
     texts: tuple[Path, Path], entities: tuple[Path, Path], tmp_path: Path, encoder: Encoder
 ) -> None:

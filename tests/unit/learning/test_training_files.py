@@ -20,7 +20,7 @@ def test_a_csv_file_of_classification_with_entities(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", 'text,label,entity\n"Gold up, silver down",positive,Gold\nAll quiet,neutral,\n')
     found, sha256 = read_examples(path, "classification")
     assert [(one.text, one.label) for one in found] == [
-        ("Gold: Gold up, silver down", "positive"),
+        ("@ Gold @ up, silver down", "positive"),
         ("All quiet", "neutral"),
     ]
     assert found[0].id == "a.csv:1"

@@ -7,20 +7,22 @@ from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
 from rejoinder.errors import InvalidInputError
 from rejoinder.events.ingestion import EventIngestion, RowResult
 from rejoinder.events.lines import Lines
+from rejoinder.learning.observation_feedback import judge_observation
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.event_lines import LINES, is_lines
 from rejoinder.serving.problems import ProblemError, responses_for
 from rejoinder.serving.responses import JsonRoute, json_response, refuse_deep
-from rejoinder.serving.schemas.events import EventDetails, EventList, EventOut, EventsTaken
+from rejoinder.serving.schemas.events import EventDetails, EventList, EventOut, EventsTaken, JudgementIn
+from rejoinder.serving.schemas.feedback import FeedbackOut
 from rejoinder.store import events
 from rejoinder.store.tables import EventRow
-from rejoinder.wire import to_json
+from rejoinder.wire import dump_bytes, to_json
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=JsonRoute)
 
@@ -123,6 +125,33 @@ async def show_event(
     row = await events.get_event(database, entry.tenant, event_id)
     observed = await events.list_observations(database, entry.tenant, event_id)
     return json_response({**_shown(row), "observations": [to_json(one) for one in observed]})
+
+
+@router.post(
+    "/{event_id}/observations/feedback",
+    response_model=FeedbackOut,
+    responses=responses_for("not-found", "conflict", "invalid-input", "media-type", "busy", "not-redacted"),
+    summary="Say whether what was read is right",
+)
+async def judge_event(
+    event_id: EventId,
+    body: Annotated[JudgementIn, Body()],
+    entry: Annotated[Entry, Depends(May("correct"))],
+    door: TheDoor,
+) -> Response:
+    """Of an observation that has a label, such as a sentiment: the tenant's model learns it at once, and texts that are read from now on
+    get what was said."""
+    result = await judge_observation(
+        door.application,
+        entry.tenant,
+        entry.caller,
+        event_id,
+        type=body.type,
+        key=body.key,
+        label=body.label,
+        right=body.right,
+    )
+    return Response(dump_bytes(result), 200, {"cache-control": "no-store"}, "application/json")
 
 
 @router.post(

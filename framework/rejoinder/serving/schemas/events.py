@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rejoinder.serving.schemas.parts import Outgoing
+from rejoinder.serving.schemas.parts import Incoming, Outgoing, example
 
 
 class EventResult(Outgoing):
@@ -49,6 +49,7 @@ class EventOut(Outgoing):
     text: str | None
     url: str | None
     user_id: str | None
+    session_id: str | None
     item_id: str | None
     data: dict[str, Any]
 
@@ -70,6 +71,17 @@ class ObservationOut(Outgoing):
     value: Any
     confidence: float
     position: int = Field(description="The event's place in the stream.")
+
+
+class JudgementIn(Incoming):
+    """What somebody says of an observation: which label is right, or whether the one that was read is."""
+
+    model_config = example(type="sentiment", key="company:Acme", label="negative")
+
+    type: str = Field(min_length=1, max_length=200, description="The observation's.")
+    key: str = Field(default="", max_length=500, description="The observation's.")
+    label: str | None = Field(default=None, min_length=1, max_length=200)
+    right: bool | None = None
 
 
 class EventDetails(EventOut):

@@ -1,0 +1,168 @@
+"""One list: candidates of every source, scores that the session has changed, chance, diversity, pins; each item with its probability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from rejoinder_recommendation.histories import Bools, Floats, Ints
+from rejoinder_recommendation.lists.diversity import diverse_orders
+from rejoinder_recommendation.lists.preference import learn_preference
+from rejoinder_recommendation.settings import RecommendationSettings
+
+if TYPE_CHECKING:
+    from rejoinder_recommendation.lists.person import Person
+    from rejoinder_recommendation.lists.shelf import Shelf
+
+__all__ = ["PARTS", "Listed", "make_list"]
+
+PARTS: Final = ("together", "text", "popular")
+"""What a score is made of, before what the session teaches."""
+_PRIOR: Final = np.array([0.5, 0.25, 0.25])
+_PRIOR_DEVIATION: Final = 0.05
+_FACTOR_DEVIATION: Final = 0.15
+_NOISE: Final = 0.5
+_OF_EACH: Final = 100
+_DRAWS: Final = 32
+_SPARE: Final = 4
+"""The index is asked for so many times more than is needed, since some of what it finds may not be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An item in a list.
+
+    Attributes:
+        place: of the item on the shelf.
+        score: higher is better; mostly 0 to 1.
+        propensity: how likely the item was to stand where it stands.
+        parts: by name, what the score is made of; `session` is what the person's answers to lists changed, `rules` what the tenant added.
+        because: place of the item that speaks most for it by what others had, or by text; None where nothing does.
+    """
+
+    place: int
+    score: float
+    propensity: float
+    parts: dict[str, float]
+    because: int | None
+
+
+def make_list(
+    shelf: Shelf,
+    person: Person,
+    allowed: Bools,
+    settings: RecommendationSettings,
+    *,
+    limit: int,
+    now: float,
+    text: Floats | None = None,
+    explore: bool,
+    noise: np.random.Generator,
+) -> list[Listed]:
+    """Return a list, best first.
+
+    With `explore`, the weights are drawn from what is known of them (Thompson sampling) 32 times, each draw makes an order, and one of the
+    orders is taken at random: an item's propensity at its place is the share of the orders that have it there, exactly.
+
+    Args:
+        allowed: (items), which may be listed; without `settings.repeat`, those that the person is done with are left out besides.
+        limit: most items.
+        now: seconds since the epoch.
+        text: (dim) of what is asked for in words; None: nothing.
+    """
+    open_ = allowed if settings.repeat else allowed & ~person.done
+    pinned = [place for place in shelf.places(settings.pin).tolist() if open_[place]][:limit]
+    together = shelf.together(person.items)
+    taste = _taste(shelf, person, text)
+    likes = person.weights @ together / max(person.weights.sum(), 1e-9) if len(person.items) else np.zeros(len(shelf))
+    basis = _Basis(shelf, likes, taste)
+    prior = np.concatenate([_PRIOR, np.zeros(shelf.factors.shape[1])])
+    spread = np.concatenate([np.full(len(PARTS), _PRIOR_DEVIATION), np.full(shelf.factors.shape[1], _FACTOR_DEVIATION)])
+    learned = learn_preference(prior, spread, basis.features(person.shown), person.welcome, noise=_NOISE)
+    open_ = open_.copy()
+    open_[pinned] = False
+    pool = _candidates(shelf, likes, taste, learned.mean[len(PARTS) :], open_)
+    features = basis.features(pool)
+    rules = _added(shelf, settings, pool, now)
+    weights = learned.draws(_DRAWS, noise) if explore and settings.explore else learned.mean[None]
+    likeness = shelf.text[pool] @ shelf.text[pool].T
+    depth = min(limit - len(pinned), len(pool))
+    orders = diverse_orders(weights @ features.T + rules, np.asarray(likeness), depth, settings.diversity)
+    order = orders[noise.integers(len(orders))]
+    chances = (orders == order).mean(axis=0)
+    parts = features[:, : len(PARTS)] * _PRIOR
+    session = features @ learned.mean - parts.sum(axis=1)
+    found = [Listed(place, 1.0, 1.0, {"pinned": 1.0}, None) for place in pinned]
+    for row, chance in zip(order.tolist(), chances.tolist(), strict=True):
+        named = {**dict(zip(PARTS, parts[row].tolist(), strict=True)), "session": float(session[row])}
+        named["rules"] = float(rules[row])
+        place = int(pool[row])
+        because = _because(shelf, person, together, place)
+        found.append(Listed(place, float(sum(named.values())), chance, named, because))
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Basis:
+    shelf: Shelf
+    likes: Floats
+    taste: Floats
+
+    def features(self, places: Ints) -> Floats:
+        """Return (places, features): how often others had it with the person's items, likeness by text, popularity, factors."""
+        shelf = self.shelf
+        scale = max(float(self.likes.max(initial=0.0)), 1e-9)
+        known = np.stack(
+            [self.likes[places] / scale, np.maximum(0, shelf.text[places] @ self.taste), shelf.popularity[places]],
+            axis=1,
+        )
+        return np.hstack([known, shelf.factors[places]])
+
+
+def _taste(shelf: Shelf, person: Person, text: Floats | None) -> Floats:
+    """Return (dim) of length 1 or 0: what the person's items say, and for the most part what is asked for."""
+    taste = person.weights @ shelf.text[person.items] if len(person.items) else np.zeros(shelf.text.shape[1])
+    if text is not None and text.shape == taste.shape:
+        taste = taste / max(float(np.linalg.norm(taste)), 1e-9) + 3 * text
+    return np.asarray(taste / max(float(np.linalg.norm(taste)), 1e-9))
+
+
+def _candidates(shelf: Shelf, likes: Floats, taste: Floats, pull: Floats, open_: Bools) -> Ints:
+    near = shelf.nearest.find(taste.astype(np.float32), _SPARE * _OF_EACH)
+    near = near[open_[near]]
+    places = np.flatnonzero(open_)
+    if (
+        len(near) < min(_OF_EACH, len(places)) and taste.any()
+    ):  # the filters leave little of what the index finds: look at all that is left
+        near = places[_best(np.asarray(shelf.text[places] @ taste), _OF_EACH)]
+    found = [near[:_OF_EACH], places[_best(likes[places], _OF_EACH)], places[_best(shelf.popularity[places], _OF_EACH)]]
+    if pull.any():
+        found.append(places[_best(shelf.factors[places] @ pull.astype(np.float32), _OF_EACH)])
+    return np.unique(np.concatenate(found)).astype(np.int64)
+
+
+def _best(scores: Floats, count: int) -> Ints:
+    count = min(count, len(scores))
+    return np.argpartition(-scores, count - 1)[:count] if count else np.zeros(0, dtype=np.int64)
+
+
+def _added(shelf: Shelf, settings: RecommendationSettings, pool: Ints, now: float) -> Floats:
+    """Return (pool) what the tenant's rules add."""
+    added = np.zeros(len(shelf))
+    for name, by in settings.boost.items():
+        added[shelf.tagged((name,))] += by
+    found = added[pool]
+    if settings.freshness:
+        days = np.maximum(0, now - shelf.published[pool]) / 86_400
+        found = found + settings.freshness * np.nan_to_num(np.exp2(-days / settings.freshness_days), nan=0.0)
+    return found
+
+
+def _because(shelf: Shelf, person: Person, together: Floats, place: int) -> int | None:
+    if not len(person.items):
+        return None
+    said = person.weights * (together[:, place] + np.maximum(0, shelf.text[person.items] @ shelf.text[place]))
+    best = int(np.argmax(said))
+    return int(person.items[best]) if said[best] > 0 else None

@@ -1,0 +1,87 @@
+"""A trained recommender on disk, and its lists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rejoinder.cli import app
+from rejoinder.errors import InvalidInputError, ModelIntegrityError
+from rejoinder_recommendation.histories import Histories
+from rejoinder_recommendation.item_content import ItemContent, attribute_graph
+from rejoinder_recommendation.trained import TrainedRecommender, train_recommender
+from typer.testing import CliRunner
+
+PER_TOPIC = 10
+ITEMS = [f"{topic}-{number}" for topic in "abc" for number in range(PER_TOPIC)]
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedRecommender:
+    """Each of 30 users has six items of one topic of three."""
+    random = np.random.default_rng(0)
+    items = np.concatenate([random.permutation(PER_TOPIC)[:6] + PER_TOPIC * (user % 3) for user in range(30)])
+    events = Histories(np.arange(0, 181, 6), items, np.arange(180.0), len(ITEMS))
+    attributes = attribute_graph([{"topic": [item[0]]} for item in ITEMS], {})
+    vectors = np.eye(3)[[ord(item[0]) - ord("a") for item in ITEMS]]
+    return train_recommender(events, ItemContent(vectors, *attributes), ITEMS, seed=0, encoder="none")
+
+
+def test_a_list_is_of_what_fits_and_holds_no_item_of_the_history(trained: TrainedRecommender) -> None:
+    found = trained.rank([("b-1", 200.0), ("b-2", 201.0), ("unheard of", 202.0)], 5)
+
+    assert {one.item[0] for one in found} == {"b"}
+    assert not {one.item for one in found} & {"b-1", "b-2"}
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert {one.item for one in trained.rank([("b-1", 200.0)], 30, repeat=True)} == set(ITEMS)
+
+
+def test_the_shortened_ranking_is_the_whole_one(trained: TrainedRecommender) -> None:
+    query = Histories(np.array([0, 2]), np.array([11, 12]), np.array([200.0, 201.0]), len(ITEMS))
+    ranked = np.ones((1, len(ITEMS)), dtype=bool)
+    scores = trained.recommender.scores(query, ranked)[0]
+
+    best, found = trained.recommender.best(query, ranked[0], 7)
+
+    assert found == pytest.approx(np.sort(scores)[::-1][:7])
+    assert scores[best] == pytest.approx(found)
+
+
+def test_filters_hold_and_may_leave_nothing(trained: TrainedRecommender) -> None:
+    history = [("a-0", 1.0)]
+
+    assert {one.item for one in trained.rank(history, 9, only=["c-1", "a-1", "a-0", "z"])} == {"a-1", "c-1"}
+    assert "a-1" not in {one.item for one in trained.rank(history, 30, without=["a-1"])}
+    assert trained.rank(history, 9, only=[]) == []
+    assert len(trained.rank([], 3)) == 3
+    with pytest.raises(InvalidInputError, match="count must be at least 1, not 0"):
+        trained.rank(history, 0)
+
+
+def test_what_is_loaded_ranks_as_what_was_saved(trained: TrainedRecommender, tmp_path: Path) -> None:
+    history = [("c-1", 5.0), ("a-2", 4.0)]
+    trained.save(tmp_path / "model")
+
+    loaded = TrainedRecommender.load(tmp_path / "model")
+
+    assert loaded.rank(history, 10) == trained.rank(history, 10)
+    assert loaded.fingerprint == trained.fingerprint
+    assert (loaded.items, loaded.seed, loaded.encoder) == (trained.items, 0, "none")
+    assert loaded.recommender.settings == trained.recommender.settings
+    next((tmp_path / "model").glob("*.safetensors")).write_bytes(b"damaged")
+    with pytest.raises(ModelIntegrityError, match="damaged"):
+        TrainedRecommender.load(tmp_path / "model")
+
+
+def test_the_command_lists_what_the_model_says(trained: TrainedRecommender, tmp_path: Path) -> None:
+    trained.save(tmp_path)
+    command = ["recommender", "rank", "--folder", str(tmp_path), "--history", "b-1", "--count", "4", "--without", "b-3"]
+
+    done = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
+
+    assert done.exit_code == 0, done.output
+    listed = json.loads(done.stdout)
+    assert len(listed) == 4
+    assert all(one["item"] not in {"b-1", "b-3"} for one in listed)

@@ -1,0 +1,1 @@
+"""Items that can be recommended, and what people do with them."""
