@@ -115,7 +115,8 @@ async def desk(folder: Path, **tables: Any) -> AsyncIterator[Desk]:
     async with opened(
         folder, plugins, tenants=("acme", "other"), clock=clock, security={"api_hosts": ["127.0.0.1"]}
     ) as application:
-        tables.setdefault("finance_sentiment", {"surges": {"bucket_minutes": 1440, "watch": ["mention"]}})
+        surges = {"bucket_minutes": 1440, "watch": ["mention"]}
+        tables.setdefault("finance_sentiment", {"surges": surges, "examples": 0})
         tables["events"] = {"near_duplicates": 0}
         for tenant, (table, values) in itertools.product(("acme", "other"), tables.items()):
             for name, value in values.items():
