@@ -150,12 +150,10 @@ def list_alert_rows(
 
 
 @reading
-def last_alert_id(session: Session, tenant_id: str) -> str:
-    """Return the id of the alert raised last; an id before all others where there is none."""
+def last_alert_id(session: Session, tenant_id: str) -> str | None:
+    """Return the id of the alert raised last; None where there is none."""
     c = _alerts.c
-    return (
-        session.scalars(select(c.id).where(c.tenant_id == tenant_id).order_by(c.id.desc()).limit(1)).first() or "alert_"
-    )
+    return session.scalars(select(c.id).where(c.tenant_id == tenant_id).order_by(c.id.desc()).limit(1)).first()
 
 
 @reading

@@ -6,13 +6,15 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from rejoinder import store
 from rejoinder.errors import ConflictError, NotFoundError
 from rejoinder.events.near_duplicates import Sketch
-from rejoinder.payloads import ConversationState, Evaluation, Observation, Reward
+from rejoinder.monitoring.marks import mark_alert
+from rejoinder.payloads import ConversationState, DetectorState, Evaluation, Observation, Reward
 from rejoinder.store import (
     alerts,
     behaviour,
@@ -20,6 +22,7 @@ from rejoinder.store import (
     clusters,
     conversations,
     decisions,
+    detection,
     documents,
     erasures,
     events,
@@ -40,6 +43,7 @@ from rejoinder.store import (
     secret_slots,
     signals,
     tenants,
+    trends,
     trials,
     turns,
     users,
@@ -96,7 +100,7 @@ def access_functions() -> dict[str, Callable[..., Any]]:
 class Acme:
     """What "acme" has, one record of each kind."""
 
-    conversation = version = run = key = delivery = trial = erasure = review_item = cluster = hand_off = ""
+    conversation = version = run = key = delivery = alert = trial = erasure = review_item = cluster = hand_off = ""
 
 
 @pytest.fixture
@@ -160,6 +164,11 @@ async def acme(database: Database) -> Acme:
     await events.events_read(database, "acme", read, [observation()], error="no")
     await alerts.add_alert(database, "acme", alert(), receivers=["mail"], at=NOON)
     ids.delivery = (await alerts.list_deliveries(database, "acme"))[0].id
+    ids.alert = (await alerts.list_alert_rows(database, "acme"))[0].id
+    await mark_alert(database, "acme", ids.alert, "noise", by="ann", at=NOON, wanted_per_day=1)
+    seen = await detection.undetected(database, "acme", limit=1)
+    assert seen is not None
+    await detected(database, "acme", seen, [DetectorState(key="mention:A", data={"n": 1})])
     await review.replace_picked(database, "acme", ["decision_1"], since=NOON, at=NOON, most=1)
     ids.review_item = (await review.picked_since(database, "acme", NOON))[0].item.id
     await clusters.replace_open_clusters(database, "acme", [found_cluster("Luggage")], at=NOON)
@@ -169,6 +178,25 @@ async def acme(database: Database) -> Acme:
     ids.hand_off = new.id
     await hand_offs.see_agent(database, "acme", "agent:eva", name="Eva", at=NOON)
     return ids
+
+
+async def detected(database: Database, tenant_id: str, seen: detection.Undetected, states: list[DetectorState]) -> bool:
+    return await detection.changes_detected(
+        database, tenant_id, seen, states, [], receivers=(), group_within=timedelta(0), at=NOON
+    )
+
+
+async def states_kept(database: Database, tenant_id: str) -> list[object]:
+    found = await detection.detector_states(database, tenant_id, ["mention:A"])
+    return [one for one in found.values() if one.data or one.threshold]
+
+
+async def all_observed(database: Database, tenant_id: str) -> list[object]:
+    found = await trends.observed_in(database, tenant_id, observation().type, [observation().key], LONG)
+    return [*found.documents, *found.of_key]
+
+
+LONG = trends.Stretch(later(-9e8), later(9e8), later(9e8))
 
 
 def banded(event_id: str, **changes: Any) -> events.NewEvent:
@@ -218,6 +246,20 @@ async def total(counts: Awaitable[tuple[int, ...]]) -> int:
 
 # What "other" tries with acme's ids. Each gives nothing, or raises NotFoundError or ConflictError.
 ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
+    "alerts.acknowledge_alert": lambda db, t, a: alerts.acknowledge_alert(db, t, a.alert, by="x", at=NOON),
+    "alerts.get_alert_row": lambda db, t, a: alerts.get_alert_row(db, t, a.alert),
+    "alerts.has_due_deliveries": lambda db, t, _: alerts.has_due_deliveries(db, t, at=later(9e8)),
+    "alerts.last_alert_id": lambda db, t, _: alerts.last_alert_id(db, t),
+    "alerts.list_alert_rows": lambda db, t, _: alerts.list_alert_rows(db, t),
+    "alerts.parts_of": lambda db, t, _: alerts.parts_of(db, t, "incident_1"),
+    "detection.changes_detected": lambda db, t, _: detected(
+        db, t, detection.Undetected(0, 1, ()), [DetectorState(key="mention:A")]
+    ),
+    "detection.detector_states": lambda db, t, _: states_kept(db, t),
+    "detection.undetected": lambda db, t, _: detection.undetected(db, t, limit=9),
+    "detection.undetected_count": lambda db, t, _: detection.undetected_count(db, t),
+    "trends.busiest_keys": lambda db, t, _: trends.busiest_keys(db, t, observation().type, LONG, limit=9),
+    "trends.observed_in": lambda db, t, _: all_observed(db, t),
     "alerts.add_alert": lambda db, t, _: alerts.add_alert(db, t, alert(title="Other's")),
     "alerts.claim_deliveries": lambda db, t, _: alerts.claim_deliveries(db, t, lease_s=1, at=later(9e9)),
     "alerts.delivery_done": lambda db, t, a: alerts.delivery_done(db, t, a.delivery),

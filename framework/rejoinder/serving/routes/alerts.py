@@ -25,6 +25,8 @@ router = APIRouter(prefix="/alerts", tags=["monitoring"], route_class=JsonRoute)
 _LOOK_S: Final = 1.0
 _KEEP_ALIVE_S: Final = 15.0
 _PAGE: Final = 100
+_BEFORE_ALL: Final = "alert_"
+"""Sorts before every alert's id."""
 
 AlertId = Annotated[str, Path(pattern=r"^[!-~]{1,200}$", description="The alert's id.")]
 Reader = Annotated[Entry, Depends(May("read_analytics"))]
@@ -61,7 +63,7 @@ async def stream_alerts(
     """Server-sent events `alert`, each with the alert's id: those raised from now on, or after the one in `Last-Event-ID`. Parts of other
     alerts come too; `part_of` says so."""
     await door.application.tenants.get(entry.tenant)
-    after = last_event_id or await alerts.last_alert_id(door.application.database, entry.tenant)
+    after = last_event_id or await alerts.last_alert_id(door.application.database, entry.tenant) or _BEFORE_ALL
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(
         _events(door, entry.tenant, after, request), headers=headers, media_type="text/event-stream"
