@@ -154,7 +154,7 @@ def serve() -> Any:
             "REJOINDER_LEARNING__HOLD_BACK_EVERY": str(KEPT_EVERY),
             "REJOINDER_LEARNING__ADAPT_AFTER": str(NEW_INTENTS * TAUGHT_EACH),
             "REJOINDER_LEARNING__FEEDBACK_PER_MINUTE": "0",
-            "REJOINDER_PLUGINS__DISABLED": '["customer_service"]',
+            "REJOINDER_PLUGINS__DISABLED": '["customer_service", "finance_sentiment"]',
         }
     )
 

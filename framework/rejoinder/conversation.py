@@ -340,12 +340,9 @@ class Conversations:
             raise InvalidInputError(f"the message is not valid Unicode at character {error.start}") from error
 
     async def _request(self, tenant: str, caller: Caller, conversation_id: str) -> Request:
-        return await self._request_for(
-            tenant,
-            caller,
-            session_id=conversation_id,
-            deadline=time.monotonic() + self._limits.turn_deadline_s,
-        )
+        request = await self._request_for(tenant, caller, session_id=conversation_id)
+        # The first message of a tenant waits for its models; the turn's time begins after that.
+        return replace(request, deadline=time.monotonic() + self._limits.turn_deadline_s)
 
     async def _attempt(
         self,

@@ -12,7 +12,7 @@ import pytest
 
 from tests.services.server import Server, running_server
 
-SETTINGS = '[plugins]\ndisabled = ["customer_service"]\n[store]\nsynchronous = "FULL"\n'
+SETTINGS = '[plugins]\ndisabled = ["customer_service", "finance_sentiment"]\n[store]\nsynchronous = "FULL"\n'
 ENDS = ("claimed", "answered", "queued")
 
 

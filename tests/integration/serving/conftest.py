@@ -21,7 +21,7 @@ PLUGINS = Path(__file__).parent / "folder_plugins"
 
 SETTINGS = """
 [plugins]
-disabled = ["customer_service"]
+disabled = ["customer_service", "finance_sentiment"]
 folder = "plugins"
 
 [server]
