@@ -22,7 +22,9 @@ LIVE_WITHIN_S = 5.0
 def test_a_command_beside_a_server(tmp_path: Path) -> None:
     folder = tmp_path / "deployment"
     folder.mkdir()
-    (folder / "rejoinder.toml").write_text('[plugins]\ndisabled = ["customer_service", "finance_sentiment"]\n', encoding="utf-8")
+    (folder / "rejoinder.toml").write_text(
+        '[plugins]\ndisabled = ["customer_service", "finance_sentiment"]\n', encoding="utf-8"
+    )
     pages = folder / "pages"
     pages.mkdir()
     page = pages / "refunds.md"

@@ -142,8 +142,8 @@ def _candidates(shelf: Shelf, likes: Floats, taste: Floats, pull: Floats, open_:
     found = [near[:_OF_EACH], liked[_best(likes[liked], _OF_EACH)], popular[open_[popular]][:_OF_EACH]]
     if pull.any():
         found.append(_best(np.where(open_, shelf.factors @ pull.astype(np.float32), -np.inf), _OF_EACH))
-    pool = np.unique(np.concatenate(found))
-    return pool[open_[pool]].astype(np.int64)
+    pool: Ints = np.unique(np.concatenate(found)).astype(np.int64)
+    return np.asarray(pool[open_[pool]])
 
 
 def _best(scores: Floats, count: int) -> Ints:
