@@ -130,6 +130,7 @@ async def test_what_is_not_chosen_from_lists_goes_down(tmp_path: Path) -> None:
             garden = [one for one in shown if one.startswith("garden")]
             if garden:
                 await acme.did("click", garden[0], user_id=None, session_id="visit")
+        await acme.rule(explore=False)
         assert sum(one.startswith("garden") for one in await acme.ids(session_id="visit", limit=4)) >= 3
 
 

@@ -204,7 +204,7 @@ async def test_a_bad_document_is_refused_with_its_reason_and_stops_no_other(tmp_
 async def test_what_people_typed_is_redacted_and_what_was_published_is_not(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         text = "write to ana@shop.example today please, thank you"
-        await at.taken([document(1, text=text), document(2, text=text, user_id="ana", kind="comment")])
+        await at.taken([document(1, text=text), document(2, text=text, user_id="ana", kind="comment", item_id="sofa")])
         assert (await at.get("/d1")).json()["text"] == text
         assert "ana@shop.example" not in (await at.get("/d2")).json()["text"]
 
