@@ -87,8 +87,8 @@ async def correct(app: Application, turn: Turn, intent: str) -> None:
 
 
 async def live_versions(app: Application) -> list[str]:
-    """The ids of the shop's live models."""
-    return [row.id for row in await list_versions(app.database, "shop", state="live")]
+    """The ids of the shop's live models of intents."""
+    return [row.id for row in await list_versions(app.database, "shop", state="live") if row.task == "intent"]
 
 
 async def test_a_correction_outlives_the_process(loaded: LoadedSettings):
