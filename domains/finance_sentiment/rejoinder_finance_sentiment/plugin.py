@@ -82,8 +82,12 @@ class FinanceSentimentPlugin:
 
     @hookimpl()
     def seed_examples(self, context: Context) -> list[Example]:
-        """Give shipped headlines with the sentiment of each company, and the examples of the tenant's topics."""
-        return seed_examples(context.settings)
+        """Give shipped headlines with the sentiment of each company, and the examples of the tenant's topics.
+
+        Nothing for tenants that set nothing of this domain: their first message would wait for a model that they may never use.
+        """
+        settings: FinanceSentimentSettings = context.settings
+        return seed_examples(settings) if settings.model_fields_set else []
 
     @hookimpl()
     def regression_examples(self, context: Context) -> list[Example]:

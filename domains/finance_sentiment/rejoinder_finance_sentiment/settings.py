@@ -86,6 +86,7 @@ class FinanceSentimentSettings(BaseModel):
         default=1500,
         ge=0,
         le=10_000,
-        description="Shipped examples that the sentiment model starts from; 0: it knows nothing until somebody teaches it.",
+        description="Shipped examples that the sentiment model of a tenant that sets anything here starts from; 0: it knows nothing until "
+        "somebody teaches it.",
     )
     surges: SurgeSettings = Field(default_factory=SurgeSettings, description="The watch for surges.")
