@@ -58,7 +58,7 @@ def test_chosen_questions_teach_more_than_drawn_ones(benchmark: Any, data: Path,
 
 def test_clusters_are_of_one_kind_and_find_most_missing_intents(benchmark: Any, data: Path, encoder: Encoder) -> None:
     train, _, strange = benchmark.texts_of("clinc150", encoder, data, most_train=5000, most_test=1)
-    found = [benchmark.clustered(train, strange, seed=seed)["average linkage"] for seed in range(2)]
+    found = [benchmark.clustered(train, strange, encoder, seed=seed)["average linkage"] for seed in range(2)]
     assert np.mean([one["purity"] for one in found]) >= 0.85, found
     assert np.mean([one["new"] for one in found]) >= 0.8, found
     assert np.mean([one["found"] for one in found]) >= 0.5, found
