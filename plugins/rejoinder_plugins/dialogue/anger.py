@@ -20,6 +20,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from rejoinder.errors import ModelError
+
 if TYPE_CHECKING:
     from rejoinder.models.learner import FloatArray
 
@@ -34,7 +36,8 @@ _RIDGE: Final = 0.3
 _ENGLISH: Final = "en"
 _FOLDS: Final = 3
 _TOLD_APART: Final = 0.8
-"""Share of texts in other languages that an encoder must let a head judge right, texts left out, for anger in them to be learned."""
+"""Share of texts, those in English and those in other languages, that an encoder must let a head judge right, texts left out, for anger
+in them to be learned."""
 
 _SHARP: Final = re.compile(
     r"\b(?:fuck (?:you|off|this|that)|what the fuck|wtf|bullshit|bastards?|you (?:\w+ )?(?:idiots?|morons?)|go to hell"
@@ -136,6 +139,8 @@ class AngerHead:
             vectors: (n, dim), those of `examples()` in their order.
             weight: how much an example counts beside one of `calm`.
             calm: more texts that are calm; `calm_vectors` theirs.
+        Raises:
+            ModelError: the encoder does not tell angry from calm in English either.
         """
         import numpy as np
 
@@ -148,8 +153,10 @@ class AngerHead:
         for fold in range(_FOLDS):
             rows = np.flatnonzero(part != fold)
             head = cls.fitted([texts[row] for row in rows], vectors[rows], angry[rows].tolist())
-            for row in np.flatnonzero((part == fold) & foreign):
+            for row in np.flatnonzero(part == fold):
                 right[row] = (head.probability(texts[row], vectors[row]) >= 0.5) == angry[row]
+        if right[~foreign].mean() < _TOLD_APART:
+            raise ModelError("the encoder does not tell angry texts from calm ones")
         kept = np.flatnonzero(~(foreign & angry)) if right[foreign].mean() < _TOLD_APART else np.arange(len(known))
         all_vectors = vectors[kept] if calm_vectors is None else np.concatenate([vectors[kept], calm_vectors])
         return cls.fitted(

@@ -25,7 +25,7 @@ class AngerListener:
     """The heads of one process, by their encoder's hash."""
 
     def __init__(self) -> None:
-        self._heads: dict[str, AngerHead] = {}
+        self._heads: dict[str, AngerHead | None] = {}
         self._warming: asyncio.Task[None] | None = None
 
     def warm(self, context: Context) -> None:
@@ -62,8 +62,13 @@ class AngerListener:
         try:
             encoder = (await context.models.base_encoder()).hash
             known, head = shipped_head()
+        except ModelError as error:
+            context.logger.info("anger is heard by words alone: %s", error)
+            return
+        try:
             self._heads[encoder] = head if encoder == known else await _fitted(context)
         except ModelError as error:
+            self._heads[encoder] = None
             context.logger.info("anger is heard by words alone: %s", error)
 
 
