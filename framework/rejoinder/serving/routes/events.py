@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
-import orjson
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
 from rejoinder.errors import InvalidInputError
@@ -17,7 +16,8 @@ from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.event_lines import LINES, is_lines
 from rejoinder.serving.problems import ProblemError, responses_for
-from rejoinder.serving.responses import JsonRoute, json_response, refuse_deep
+from rejoinder.serving.responses import JsonRoute, json_response
+from rejoinder.serving.rows import rows_of
 from rejoinder.serving.schemas.events import EventDetails, EventList, EventOut, EventsTaken, JudgementIn
 from rejoinder.serving.schemas.feedback import FeedbackOut
 from rejoinder.store import events
@@ -85,7 +85,7 @@ async def send_events(request: Request, entry: Annotated[Entry, Depends(May("ing
             results.add(await ingestion.take(lines.feed(piece)))
         results.add(await ingestion.take(lines.close()))
     elif media.partition(";")[0].strip().lower() == "application/json":
-        results.add(await ingestion.take(list(enumerate(_rows(await request.body())))))
+        results.add(await ingestion.take(list(enumerate(rows_of(await request.body())))))
     else:
         raise ProblemError("media-type", f"send application/json or {LINES}")
     if not results.counts:
@@ -166,17 +166,6 @@ async def read_event_again(
     """One that was set aside since plugins failed on it goes to the end of the stream."""
     await events.read_again(door.application.database, entry.tenant, event_id)
     return Response(status_code=204)
-
-
-def _rows(body: bytes) -> list[Any]:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ProblemError(
-            "malformed", f"the body is not JSON in UTF-8: {error.msg} at character {error.pos}"
-        ) from error
-    refuse_deep(value, body)
-    return value if isinstance(value, list) else [value]
 
 
 def _shown(row: EventRow) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
-import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from rejoinder.documents.encoding import PassageEncoder
@@ -16,7 +15,8 @@ from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.event_lines import LINES, is_lines
 from rejoinder.serving.problems import ProblemError, responses_for
-from rejoinder.serving.responses import JsonRoute, json_response, refuse_deep
+from rejoinder.serving.responses import JsonRoute, json_response
+from rejoinder.serving.rows import rows_of
 from rejoinder.serving.schemas.items import ItemList, ItemOut, ItemsTaken
 from rejoinder.store import items
 from rejoinder.store.tables import Item
@@ -60,7 +60,7 @@ async def send_items(request: Request, entry: Annotated[Entry, Depends(May("inge
             results += await loading.take(lines.feed(piece))
         results += await loading.take(lines.close())
     elif media.partition(";")[0].strip().lower() == "application/json":
-        results += await loading.take(list(enumerate(_rows(await request.body()))))
+        results += await loading.take(list(enumerate(rows_of(await request.body()))))
     else:
         raise ProblemError("media-type", f"send application/json or {LINES}")
     if not results:
@@ -103,14 +103,3 @@ def shown(item: Item) -> dict[str, Any]:
     kept = {name: said[name] for name in ("tags", "price", "image", "url", "published", "data")}
     whole = {"id": item.id, "title": item.title, "text": item.text, "available": item.active}
     return {**whole, **kept, "updated_at": item.updated_at}
-
-
-def _rows(body: bytes) -> list[Any]:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ProblemError(
-            "malformed", f"the body is not JSON in UTF-8: {error.msg} at character {error.pos}"
-        ) from error
-    refuse_deep(value, body)
-    return value if isinstance(value, list) else [value]
