@@ -6,19 +6,17 @@ import asyncio
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rejoinder.allowed_hosts import AllowedHosts
 from rejoinder.context import Context, Deployment
 from rejoinder.errors import AccessError
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Delivery, DeliveryReceipt
+from rejoinder.posting import Poster
 from rejoinder.wire import to_json
 
 from rejoinder_plugins.alert_webhook.settings import AlertWebhookSettings
-
-if TYPE_CHECKING:
-    import ssl
 
 RECEIVER: Final = "webhook"
 
@@ -32,13 +30,12 @@ class AlertWebhookPlugin:
     settings = AlertWebhookSettings
 
     def __init__(self) -> None:
-        self._hosts = AllowedHosts()
-        self._tls: ssl.SSLContext | None = None
+        self._poster = Poster(AllowedHosts())
 
     @hookimpl()
     def start(self, deployment: Deployment) -> None:
         """Note which hosts the deployment allows."""
-        self._hosts = AllowedHosts(deployment.api_hosts)
+        self._poster = Poster(AllowedHosts(deployment.api_hosts))
 
     @hookimpl()
     async def deliver_alert(self, delivery: Delivery, context: Context) -> DeliveryReceipt | None:
@@ -68,7 +65,9 @@ class AlertWebhookPlugin:
         }
         try:
             async with asyncio.timeout(_TIMEOUT_S):  # looking up the host's address is within it
-                status = await self._post(settings.url, body, headers, delivery.attempt)
+                status = await self._poster.post(
+                    settings.url, body, headers, timeout_s=_TIMEOUT_S, attempt=max(0, delivery.attempt - 1)
+                )
         except AccessError as refused:
             return _failed(str(refused))
         except (TimeoutError, httpx.TimeoutException):
@@ -78,22 +77,6 @@ class AlertWebhookPlugin:
         if not 200 <= status < 300:
             return _failed(f"the receiver answered with status {status}")
         return DeliveryReceipt(delivered=True)
-
-    async def _post(self, url: str, body: bytes, headers: dict[str, str], attempt: int) -> int:
-        """Return the status of one post; what the receiver answers besides is not read.
-
-        The client is of this post only, so that no cookie or connection passes from tenant to tenant.
-        """
-        import httpx
-
-        if self._tls is None:
-            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
-        checked, named, extensions = await self._hosts.address(url, max(0, attempt - 1))
-        async with (
-            httpx.AsyncClient(verify=self._tls, timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
-            client.stream("POST", checked, content=body, headers={**headers, **named}, extensions=extensions) as answer,
-        ):
-            return answer.status_code
 
 
 def signature(secret: str, body: bytes, seconds: int) -> str:

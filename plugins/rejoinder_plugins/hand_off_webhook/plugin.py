@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rejoinder.allowed_hosts import AllowedHosts
 from rejoinder.context import Context, Deployment
 from rejoinder.errors import AccessError
 from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Effect, EffectResult
+from rejoinder.posting import Poster
 
 from rejoinder_plugins.hand_off_webhook.settings import HandOffWebhookSettings
-
-if TYPE_CHECKING:
-    import ssl
 
 EFFECT: Final = "notify_hand_off"
 
@@ -30,13 +28,12 @@ class HandOffWebhookPlugin:
     settings = HandOffWebhookSettings
 
     def __init__(self) -> None:
-        self._hosts = AllowedHosts()
-        self._tls: ssl.SSLContext | None = None
+        self._poster = Poster(AllowedHosts())
 
     @hookimpl()
     def start(self, deployment: Deployment) -> None:
         """Note which hosts the deployment allows."""
-        self._hosts = AllowedHosts(deployment.api_hosts)
+        self._poster = Poster(AllowedHosts(deployment.api_hosts))
 
     @hookimpl()
     async def run_effect(self, effect: Effect, context: Context) -> EffectResult | None:
@@ -59,7 +56,7 @@ class HandOffWebhookPlugin:
         timeout_s = _SHARE_OF_TIME * min(effect.timeout_s, context.remaining_s or effect.timeout_s)
         try:
             async with asyncio.timeout(timeout_s):  # looking up the host's address is within it
-                status = await self._post(settings.url, body.encode(), headers, timeout_s)
+                status = await self._poster.post(settings.url, body.encode(), headers, timeout_s=timeout_s)
         except AccessError as refused:
             return _failed(str(refused))
         except (TimeoutError, httpx.TimeoutException):
@@ -69,22 +66,6 @@ class HandOffWebhookPlugin:
         if not 200 <= status < 300:
             return _failed(f"the receiver answered with status {status}")
         return EffectResult(name=EFFECT, ok=True, value={"status": status})
-
-    async def _post(self, url: str, body: bytes, headers: dict[str, str], timeout_s: float) -> int:
-        """Return the status of one post; what the receiver answers besides is not read.
-
-        The client is of this post only, so that no cookie or connection passes from tenant to tenant.
-        """
-        import httpx
-
-        if self._tls is None:
-            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
-        checked, named, extensions = await self._hosts.address(url)
-        async with (
-            httpx.AsyncClient(verify=self._tls, timeout=timeout_s, follow_redirects=False, trust_env=False) as client,
-            client.stream("POST", checked, content=body, headers={**headers, **named}, extensions=extensions) as answer,
-        ):
-            return answer.status_code
 
 
 def _failed(error: str) -> EffectResult:
