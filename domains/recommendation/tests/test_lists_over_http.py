@@ -100,16 +100,16 @@ async def test_the_very_next_list_knows_the_last_click(tmp_path: Path) -> None:
         cold = await acme.post("recommendations", {"user_id": "ann", "limit": 6})
         assert len(cold["items"]) == 6
         assert "nothing is known" in cold["note"]
-        await acme.did("click", "fishing-1")
         await acme.rule(diversity=0.0)
-        warm = await acme.post("recommendations", {"user_id": "ann", "limit": 4, "explain": True})
-        assert sum(item["id"].startswith("fishing") for item in warm["items"]) >= 2, warm
+        alike = 0
+        for who in [*(f"visitor-{number}" for number in range(9)), "ann"]:
+            await acme.did("click", "fishing-1", user_id=who)
+            warm = await acme.post("recommendations", {"user_id": who, "limit": 4, "explain": True})
+            alike += sum(item["id"].startswith("fishing") for item in warm["items"]) >= 2
+        assert alike >= 8, "chance now and then shows something else, not most of the time"
         assert "fishing-1" not in [item["id"] for item in warm["items"]]
         assert warm["note"] == ""
-        first = next(item for item in warm["items"] if item["because"])
-        assert first["because"] == "fishing-1"
-        assert "fishing" in first["reason"]
-        assert set(first["parts"]) >= {"together", "text", "popular", "session"}
+        assert all(set(item["parts"]) >= {"together", "text", "popular", "session"} for item in warm["items"])
         assert all(0 < item["propensity"] <= 1 for item in warm["items"])
 
         decision = await get_decision(acme.application.database, "acme", warm["decision_id"])
@@ -118,8 +118,10 @@ async def test_the_very_next_list_knows_the_last_click(tmp_path: Path) -> None:
         assert [one.propensity for one in decision.candidates] == [item["propensity"] for item in warm["items"]]
 
         await acme.rule(diversity=0.0, explore=False)
-        sure = await acme.post("recommendations", {"user_id": "ann", "limit": 8})
+        sure = await acme.post("recommendations", {"user_id": "ann", "limit": 8, "explain": True})
         assert all(item["id"].startswith("fishing") and item["propensity"] == 1 for item in sure["items"])
+        assert {item["because"] for item in sure["items"]} == {"fishing-1"}
+        assert all("fishing" in item["reason"] for item in sure["items"])
 
 
 async def test_what_is_not_chosen_from_lists_goes_down(tmp_path: Path) -> None:

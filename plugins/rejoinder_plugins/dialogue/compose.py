@@ -49,7 +49,8 @@ def is_of_a_flow(question: Question | None) -> bool:
 def ranked(query: Query, answers: Sequence[Answer], settings: DialogueSettings) -> list[Answer]:
     """Return the answers worth giving: scored high enough, each text or item once, at most as many as the tenant wants.
 
-    Where parts of the message say intents of their own, the best answer to each comes first, in the order in which they were said.
+    Where parts of the message say intents of their own, the best answer to each comes first, in the order in which they were said; what
+    somebody taught as the answer to the whole message stands for all of its parts.
     """
     result: list[Answer] = []
     seen: set[str] = set()
@@ -58,6 +59,8 @@ def ranked(query: Query, answers: Sequence[Answer], settings: DialogueSettings) 
         if answer.score >= settings.min_score and same not in seen:
             seen.add(same)
             result.append(answer)
+    if result and result[0].source == "correction":
+        return result[: settings.max_answers]
     said = sorted((one.span.start, one.intent) for one in query.intents if one.span is not None)
     for_each = [found for _, intent in said if (found := next((one for one in result if one.intent == intent), None))]
     if len(for_each) > 1:

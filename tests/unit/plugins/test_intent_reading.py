@@ -140,6 +140,21 @@ async def test_each_intent_is_answered_in_the_order_in_which_it_was_said(bench: 
     assert [answer.id for answer in alone] == ["pin"]
 
 
+async def test_what_was_taught_for_the_whole_message_is_not_cut(bench: Any) -> None:
+    one = bench(dialogue=DialoguePlugin())
+    readings = (
+        Reading(intent="pin", confidence=0.95, span=Span(start=25, end=47)),
+        Reading(intent="card", confidence=0.9, span=Span(start=0, end=20)),
+    )
+    answers = (
+        Answer(id="taught", score=1.0, source="correction", text="taught"),
+        Answer(id="card", score=0.9, source="faq", text="card", intent="card"),
+        Answer(id="pin", score=0.8, source="faq", text="pin", intent="pin"),
+    )
+    ranked = await one.call("rank_answers", Query(text=TWO, intents=readings), answers)
+    assert [answer.id for answer in ranked] == ["taught"]
+
+
 async def test_what_is_taught_to_be_out_of_scope_is_no_reading(bench: Any, models: Any) -> None:
     strange = Prediction(
         label="out_of_scope",

@@ -27,9 +27,13 @@ class Preference:
     mean: Floats
     factor: Floats
 
-    def draws(self, count: int, noise: np.random.Generator) -> Floats:
-        """Return (count, features) weights drawn from the posterior: ranking by one of them is Thompson sampling."""
-        return np.asarray(self.mean + noise.standard_normal((count, len(self.mean))) @ self.factor.T)
+    def draws(self, count: int, noise: np.random.Generator, *, width: float = 1.0) -> Floats:
+        """Return (count, features) weights drawn from the posterior: ranking by one of them is Thompson sampling.
+
+        Args:
+            width: > 0, by which the posterior's deviation is multiplied (v in Agrawal & Goyal 2013, Algorithm 1); below 1 explores less.
+        """
+        return np.asarray(self.mean + width * noise.standard_normal((count, len(self.mean))) @ self.factor.T)
 
 
 def learn_preference(
