@@ -44,18 +44,30 @@ async def make_list(
     text: str | None = None,
     filters: Mapping[str, Any] | None = None,
     limit: int = 10,
+    explain: bool = False,
 ) -> ItemsListed:
     """List items by the tenant's plugins; what a person typed is redacted before it is kept.
+
+    Args:
+        explain: whether reasons are wanted that cost time to find, such as paths in the graph.
 
     Raises:
         NotFoundError: there is no such tenant.
         RedactionError: the text could not be made safe to store.
     """
     request = await application.models.request_for(tenant, caller, session_id=session_id)
+    if explain:
+        application.item_mirror.start(tenant, request.graph)
     host = application.host
     safe = await host.redact_text(text, "store", request) if text else text
     query = Query(
-        kind=LIST_TASK, text=safe, user_id=user_id, session_id=session_id, filters=dict(filters or {}), limit=limit
+        kind=LIST_TASK,
+        text=safe,
+        user_id=user_id,
+        session_id=session_id,
+        filters=dict(filters or {}),
+        limit=limit,
+        explain=explain,
     )
     found = await host.rank_answers(query, await host.retrieve_answers(query, request), request)
     answers = tuple(answer for answer in found if answer.item is not None)[:limit]

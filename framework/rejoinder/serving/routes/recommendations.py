@@ -41,6 +41,7 @@ async def recommend(wanted: WantedList, entry: Annotated[Entry, Depends(May("con
         text=wanted.text,
         filters=wanted.filters,
         limit=wanted.limit,
+        explain=wanted.explain,
     )
     shown = [_shown(number, answer, explain=wanted.explain) for number, answer in enumerate(made.answers)]
     return json_response({"decision_id": made.decision_id, "items": shown, "note": made.note})
@@ -63,4 +64,5 @@ def _shown(number: int, answer: Any, *, explain: bool) -> dict[str, Any]:
         "because": said.get("because"),
         "propensity": answer.propensity,
         "parts": said.get("parts") if explain else None,
+        "paths": said.get("paths", []) if explain else None,
     }
