@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rejoinder_finance_sentiment.surge.settings import SurgeSettings
 
-__all__ = ["detect_surges"]
+__all__ = ["detect_surges", "surges_in"]
 
 SENTIMENT: Final = "sentiment"
 _POSITION: Final = "position"
@@ -38,11 +38,24 @@ async def detect_surges(
     kind, _, key = state.key.partition(":")
     if kind not in settings.watch or not key:
         return None
+    after, found = surges_in(observations, state, settings)
+    alerts = []
+    for surge, at in found:
+        companies = await _touched(context.graph, key, context)
+        alerts.append(_alert(kind, key, surge, at, companies, settings))
+    return Detection(state=after, alerts=tuple(alerts))
+
+
+def surges_in(
+    observations: Sequence[Observation], state: DetectorState, settings: SurgeSettings
+) -> tuple[DetectorState, list[tuple[Surge, datetime]]]:
+    """Return the next state of a series and the surges that its observations make, each with the date of the one that made it."""
+    kind = state.key.partition(":")[0]
     series = CountSeries.from_json(
         settings.for_counts(), {name: one for name, one in state.data.items() if name != _POSITION}
     )
     last = state.data.get(_POSITION)
-    alerts = []
+    found = []
     for one in sorted(_counted(kind, observations), key=lambda one: one.at):
         exposure = None
         if settings.measure == "share" and one.position is not None:
@@ -50,10 +63,8 @@ async def detect_surges(
             last = max(one.position, last if isinstance(last, int) else 0)
         surge = series.add(one.at.timestamp(), one.event_id, exposure=exposure, marked=state.threshold)
         if surge is not None:
-            companies = await _touched(context.graph, key, context)
-            alerts.append(_alert(kind, key, surge, one.at, companies, settings))
-    data: dict[str, Json] = {**series.to_json(), _POSITION: last}
-    return Detection(state=DetectorState(key=state.key, data=data), alerts=tuple(alerts))
+            found.append((surge, one.at))
+    return DetectorState(key=state.key, data={**series.to_json(), _POSITION: last}), found
 
 
 def _counted(kind: str, observations: Iterable[Observation]) -> Iterator[Observation]:
