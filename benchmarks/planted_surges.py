@@ -19,7 +19,7 @@ import gzip
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,9 @@ DAY_MINUTES: Final = 1440
 BUCKETS_MINUTES: Final = (DAY_MINUTES, 2 * DAY_MINUTES, 7 * DAY_MINUTES)
 LEAST: Final = 5.0
 FEWEST_BUCKETS: Final = 60
+
+Measure = Literal["count", "share"]
+Read = Callable[[Path], tuple[list[Document], dict[str, list[int]]]]
 
 TOPICS: Final = {
     "middle east": "Israel*, Gaza, Palestin*, Hamas, Hezbollah, West Bank",
@@ -97,9 +100,7 @@ def reddit(folder: Path) -> tuple[list[Document], dict[str, list[int]]]:
     return documents, rows_of
 
 
-def stream_of(
-    documents: Sequence[Document], rows_of: Mapping[str, Sequence[int]], measure: Literal["count", "share"]
-) -> TextStream:
+def stream_of(documents: Sequence[Document], rows_of: Mapping[str, Sequence[int]], measure: Measure) -> TextStream:
     """Fold near-duplicates and return the stream with the series that have enough documents, each in its shortest buckets."""
     stream, kept = TextStream.of(documents)
     place_of = {place: row for row, place in enumerate(kept)}
@@ -174,7 +175,11 @@ def main() -> int:
         return 0
     folder = Path(os.environ["REJOINDER_DATA"])
     report = {}
-    for name, read, measure in (("stocknet", stocknet, "count"), ("djia_reddit_news", reddit, "share")):
+    sets: Sequence[tuple[str, Read, Measure]] = (
+        ("stocknet", stocknet, "count"),
+        ("djia_reddit_news", reddit, "share"),
+    )
+    for name, read, measure in sets:
         documents, rows_of = read(folder)
         stream = stream_of(documents, rows_of, measure)
         found = report[f"{name}, {measure}s"] = find_planted(stream, surges=chosen.surges, seed=chosen.seed)

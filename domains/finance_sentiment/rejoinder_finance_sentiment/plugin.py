@@ -57,6 +57,7 @@ class FinanceSentimentPlugin:
                 settings=FinanceSentimentSettings,
                 graph_schema=_SCHEMA,
                 version="1",
+                topics="topics",
             )
         ]
 

@@ -172,7 +172,7 @@ def find_planted(
     states = [one.states(starts) for one, starts in zip(watched, of_series, strict=True)]
     delays: dict[float, list[int]] = {size: [] for size in sizes}
     after: Counter[float] = Counter()
-    days: Counter[float] = Counter()
+    days: defaultdict[float, float] = defaultdict(float)
     planted = folded = 0
     for size in sizes:
         for place in places:
