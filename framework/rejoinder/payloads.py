@@ -604,6 +604,8 @@ class Domain:
     A title is what a person would call the intent, as in "Did you mean: <title>?". Flows are what `rejoinder.flows.load_flows`
     takes: files, folders, or `Flow`s; the settings of the plugin `flows` say which of them a tenant has. `answers` is the field of the
     settings that holds a tenant's own answers by intent: the host writes what people accept into it (`rejoinder.learning.clusters`).
+    `topics` is the one that holds the topics of documents by name, each a table with `words` and `examples`; the domain's observations of
+    the type `topic` name them, and the host writes new ones that people accept into it (`rejoinder.monitoring.new_topics`).
     """
 
     name: Name
@@ -614,6 +616,7 @@ class Domain:
     version: str = "0"
     flows: tuple[Any, ...] = ()
     answers: str = ""
+    topics: str = ""
 
 
 @payload

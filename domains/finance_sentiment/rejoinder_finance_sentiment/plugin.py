@@ -57,6 +57,7 @@ class FinanceSentimentPlugin:
                 settings=FinanceSentimentSettings,
                 graph_schema=_SCHEMA,
                 version="1",
+                topics="topics",
             )
         ]
 
@@ -111,7 +112,7 @@ class FinanceSentimentPlugin:
         self, observations: Sequence[Observation], state: DetectorState, context: Context
     ) -> Detection | None:
         """Look for surges of texts about companies and topics, and of bad news."""
-        return await detect_surges(observations, state, context.settings.surges, context)
+        return await detect_surges(observations, state, context.settings, context)
 
     @hookimpl()
     async def tenant_disabled(self, context: Context) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from rejoinder.cli.new_topics import app as new_topics
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
 from rejoinder.errors import InvalidInputError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="What is spoken of, and alerts: trends, alerts, marks.", no_args_is_help=True)
+app.add_typer(new_topics, name="topics")
 
 _DAYS: Final = 28
 _ALERT: Final = ("id", "at", "severity", "key", "title", "part_of", "acknowledged_by", "mark")

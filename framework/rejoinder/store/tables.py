@@ -854,3 +854,27 @@ class QuestionClusterMember(_Record, table=True):
     cluster_id: str = Field(sa_type=PlainText, primary_key=True)
     decision_id: str = Field(sa_type=PlainText, primary_key=True)
     place: int
+
+
+class TopicProposal(_Owned, table=True):
+    """Documents of no declared topic that are about one thing, proposed as a new topic. `state`: open, accepted or rejected.
+
+    `event_ids`: the documents, the one nearest to their middle first; of those that are deleted only the ids stay. `centroid` is the mean
+    of their vectors, float32, by the encoder with the hash `encoder_hash`: what lies near one that was decided on is not proposed again.
+    `topic` is the name that it was accepted as.
+    """
+
+    __tablename__ = "topic_proposals"
+    __table_args__ = (Index(None, "tenant_id", "state"),)
+
+    title: str = Field(sa_type=PlainText)
+    keywords: list[str] = Field(default_factory=list, sa_type=JsonText)
+    event_ids: list[str] = Field(default_factory=list, sa_type=JsonText)
+    size: int
+    state: str = Field(default="open", sa_type=PlainText)
+    found_at: datetime = Field(sa_type=UtcDateTime)
+    encoder_hash: str = Field(sa_type=PlainText)
+    centroid: bytes
+    topic: str | None = Field(default=None, sa_type=PlainText)
+    decided_by: str | None = Field(default=None, sa_type=PlainText)
+    decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
