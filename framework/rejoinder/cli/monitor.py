@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from rejoinder.cli.moments import parse_moment
+from rejoinder.cli.monitor_replay import replay
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
-from rejoinder.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,7 +75,7 @@ def trends(
     from rejoinder.cli.runtime import run
     from rejoinder.wire import to_json
 
-    moments = [_moment(start, "--from"), _moment(end, "--to"), _moment(as_of, "--as-of")]
+    moments = [parse_moment(start, "--from"), parse_moment(end, "--to"), parse_moment(as_of, "--as-of")]
     found = run(_trends(tenant, kind, tuple(key or ()), moments, by, limit))
     if json:
         say("", json=True, data=to_json(found))
@@ -147,6 +148,9 @@ def mark(
 
     shift = run(_mark(tenant, alert, as_what.value))
     show_record({"id": alert, "mark": as_what.value, "threshold_shift": shift}, json=json)
+
+
+app.command()(replay)
 
 
 # --- within --------------------------------------------------------------------------------------------------------
@@ -224,13 +228,3 @@ async def _mark(tenant: str, alert: str, mark: Mark) -> float:
 
 
 _BY: Final = "command line"
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInputError(f"{option}: expected a moment such as 2026-01-31T12:00:00Z, not {text!r}") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
