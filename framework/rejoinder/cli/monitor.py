@@ -11,6 +11,7 @@ import typer
 
 from rejoinder.cli.moments import parse_moment
 from rejoinder.cli.monitor_replay import replay
+from rejoinder.cli.monitor_sources import app as sources
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="What is spoken of, and alerts: trends, alerts, marks.", no_args_is_help=True)
+app = typer.Typer(help="What is spoken of, and alerts: trends, alerts, marks, replay, sources.", no_args_is_help=True)
 
 _DAYS: Final = 28
 _ALERT: Final = ("id", "at", "severity", "key", "title", "part_of", "acknowledged_by", "mark")
@@ -50,7 +51,7 @@ class MarkName(StrEnum):
 
 @app.callback()
 def _group() -> None:
-    """What is spoken of, and alerts: trends, alerts, marks."""
+    """What is spoken of, and alerts: trends, alerts, marks, replay, sources."""
 
 
 @app.command()
@@ -151,6 +152,7 @@ def mark(
 
 
 app.command()(replay)
+app.add_typer(sources, name="sources")
 
 
 # --- within --------------------------------------------------------------------------------------------------------

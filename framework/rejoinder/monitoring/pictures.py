@@ -74,7 +74,7 @@ def _overview(axes: Axes, found: Replay, lines: Sequence[str]) -> None:
     axes.xaxis_date()
     axes.tick_params(axis="x", rotation=30)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
-    axes.set_title(f"{len(found.alerts)} alerts, {found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}", fontsize=11)
+    axes.set_title(f"Alerts: {len(found.alerts)}, {found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}", fontsize=11)
 
 
 def _trend(
@@ -95,7 +95,7 @@ def _trend(
     axes.xaxis_date()
     axes.tick_params(axis="x", rotation=30)
     axes.set_title(
-        f"{_plain(trend['key'])} ({_plain(trends['type'])}): {trend['count']} documents, {len(alerts)} alerts (lines)",
+        f"{_plain(trend['key'])} ({_plain(trends['type'])}): documents: {trend['count']}, alerts (lines): {len(alerts)}",
         fontsize=11,
     )
 

@@ -145,8 +145,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
     )
     for tenant in ("acme", "other"):
         assert rejoinder(tmp_path, "tenant", "create", tenant).returncode == 0
-    set_up = rejoinder(tmp_path, "tenant", "set", "acme", "finance_sentiment", json.dumps(WATCH))
-    assert set_up.returncode == 0, set_up.stderr
+    for name, value in WATCH.items():
+        set_up = rejoinder(tmp_path, "tenant", "set", "acme", f"finance_sentiment.{name}", json.dumps(value))
+        assert set_up.returncode == 0, set_up.stderr
     with running_server(tmp_path) as running:
         yield running
 
