@@ -515,10 +515,18 @@ class Source:
 
 @payload
 class Poll:
-    """New events of a source, and where to go on next time."""
+    """What is new in a source, and where to go on next time.
 
-    events: tuple[Event, ...]
+    `rows`: documents as `POST /v1/events` takes them, without `source`; each is checked by itself, what is there already changes nothing.
+    `problems`: what could not be read, each with its place and reason. `error`: why the source could not be reached at all, "" where it
+    was; the host then keeps the old cursor, and tries again later and later. `more`: there is more, to be fetched at once.
+    """
+
+    rows: tuple[Mapping[str, Json], ...]
     cursor: str | None
+    problems: tuple[str, ...] = ()
+    error: str = ""
+    more: bool = False
 
 
 @payload

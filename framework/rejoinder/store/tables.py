@@ -47,6 +47,7 @@ __all__ = [
     "ReviewItem",
     "ScheduleRow",
     "SecretSlot",
+    "SourceRow",
     "Tenant",
     "Turn",
     "User",
@@ -696,6 +697,31 @@ class AlertThreshold(_Record, table=True):
     shift: float
     marks: int
     marked_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SourceRow(_Owned, table=True):
+    """A feed or folder from which a tenant's events are fetched; its id is their `source`.
+
+    `cursor`: where its plugin goes on. `failures`: how often it could not be reached since it last was; `error` why. `taken`: what became
+    of all its documents, by status. `problems`: what could not be used the last time that there was anything new.
+    """
+
+    __tablename__ = "sources"
+    __table_args__ = (Index(None, "tenant_id", "next_poll_at"),)
+
+    kind: str = Field(sa_type=PlainText)
+    location: str = Field(sa_type=PlainText)
+    options: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    time_zone: str | None = Field(default=None, sa_type=PlainText)
+    every_s: float
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    next_poll_at: datetime = Field(sa_type=UtcDateTime)
+    polled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cursor: str | None = Field(default=None, sa_type=PlainText)
+    failures: int = 0
+    error: str | None = Field(default=None, sa_type=PlainText)
+    taken: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    problems: list[Any] = Field(default_factory=list, sa_type=JsonText)
 
 
 class AlertRow(_Owned, table=True):
