@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from rejoinder.cli.monitor_rules import app as rules_app
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
 from rejoinder.errors import InvalidInputError
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from rejoinder.store.database import Database
     from rejoinder.store.tables import AlertRow
 
-__all__ = ["app"]
+__all__ = ["app", "opened"]
 
-app = typer.Typer(help="What is spoken of, and alerts: trends, alerts, marks.", no_args_is_help=True)
+app = typer.Typer(help="What is spoken of, and alerts: trends, alerts, marks, rules.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
 
 _DAYS: Final = 28
 _ALERT: Final = ("id", "at", "severity", "key", "title", "part_of", "acknowledged_by", "mark")
@@ -49,7 +51,7 @@ class MarkName(StrEnum):
 
 @app.callback()
 def _group() -> None:
-    """What is spoken of, and alerts: trends, alerts, marks."""
+    """What is spoken of, and alerts: trends, alerts, marks, rules."""
 
 
 @app.command()
@@ -153,7 +155,7 @@ def mark(
 
 
 @asynccontextmanager
-async def _opened(tenant: str) -> AsyncIterator[tuple[Database, dict[str, BaseModel]]]:
+async def opened(tenant: str) -> AsyncIterator[tuple[Database, dict[str, BaseModel]]]:
     """Give the store, and the settings of a tenant that is there."""
     from rejoinder.cli.runtime import InstalledPlugins, open_database
     from rejoinder.settings import load_settings
@@ -173,7 +175,7 @@ async def _trends(
     from rejoinder.handoff.settings import help_desk_of
     from rejoinder.monitoring.trends import make_trends
 
-    async with _opened(tenant) as (database, settings):
+    async with opened(tenant) as (database, settings):
         start, end, as_of = moments
         end = end or utc_now()
         return await make_trends(
@@ -193,14 +195,14 @@ async def _trends(
 async def _alerts(tenant: str, key: str | None, limit: int) -> list[AlertRow]:
     from rejoinder.store.alerts import list_alert_rows
 
-    async with _opened(tenant) as (database, _):
+    async with opened(tenant) as (database, _):
         return await list_alert_rows(database, tenant, key=key, limit=limit)
 
 
 async def _alert(tenant: str, alert: str) -> AlertRow:
     from rejoinder.store.alerts import get_alert_row
 
-    async with _opened(tenant) as (database, _):
+    async with opened(tenant) as (database, _):
         return await get_alert_row(database, tenant, alert)
 
 
@@ -208,7 +210,7 @@ async def _acknowledge(tenant: str, alert: str) -> AlertRow:
     from rejoinder.context import utc_now
     from rejoinder.store.alerts import acknowledge_alert, get_alert_row
 
-    async with _opened(tenant) as (database, _):
+    async with opened(tenant) as (database, _):
         await acknowledge_alert(database, tenant, alert, by=_BY, at=utc_now())
         return await get_alert_row(database, tenant, alert)
 
@@ -218,7 +220,7 @@ async def _mark(tenant: str, alert: str, mark: Mark) -> float:
     from rejoinder.monitoring.marks import mark_alert
     from rejoinder.monitoring.settings import alerts_of
 
-    async with _opened(tenant) as (database, settings):
+    async with opened(tenant) as (database, settings):
         wanted = alerts_of(settings).false_alarms_per_day
         return await mark_alert(database, tenant, alert, mark, by=_BY, at=utc_now(), wanted_per_day=wanted)
 

@@ -23,6 +23,7 @@ from rejoinder.serving.openapi import describe
 from rejoinder.serving.problems import ProblemError, answer_problem
 from rejoinder.serving.responses import JsonRoute
 from rejoinder.serving.routes import (
+    alert_rules,
     alerts,
     conversations,
     documents,
@@ -106,6 +107,7 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         events,
         trends,
         alerts,
+        alert_rules,
         items,
         recommendations,
         health,
