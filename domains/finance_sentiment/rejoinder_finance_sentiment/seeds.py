@@ -12,6 +12,7 @@ from rejoinder.errors import RejoinderError
 from rejoinder.models.training.objectives.entity import texts_about
 from rejoinder.payloads import Example
 
+from rejoinder_finance_sentiment.conversation.intents import intent_examples
 from rejoinder_finance_sentiment.data_sets import LABELS, Labelled
 from rejoinder_finance_sentiment.reading.sentiment import SENTIMENT
 from rejoinder_finance_sentiment.reading.topics import TOPIC
@@ -49,7 +50,7 @@ def shipped(name: str) -> tuple[Labelled, ...]:
 
 
 def seed_examples(settings: FinanceSentimentSettings) -> list[Example]:
-    """Return what a tenant's models start from: the first of the shipped headlines, and the examples of its topics.
+    """Return what a tenant's models start from: the first of the shipped headlines, questions about companies, and examples of its topics.
 
     The same settings give the same examples with the same ids.
     """
@@ -59,6 +60,7 @@ def seed_examples(settings: FinanceSentimentSettings) -> list[Example]:
             of_topic.setdefault(text, []).append(topic)
     return [
         *_examples("seed", "train")[: settings.examples],
+        *(intent_examples() if settings.conversation.enabled else ()),
         *(
             Example(
                 id=_id("seed", TOPIC, text, *names),

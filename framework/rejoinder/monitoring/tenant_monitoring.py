@@ -11,7 +11,7 @@ from rejoinder.handoff.settings import help_desk_of
 from rejoinder.monitoring.settings import alerts_of
 from rejoinder.monitoring.trends import BucketKind, Trends, make_trends
 from rejoinder.store.alert_rules import add_alert_rule, list_alert_rules, remove_alert_rule
-from rejoinder.store.alerts import get_alert_row, list_alert_rows
+from rejoinder.store.alerts import acknowledge_alert, get_alert_row, list_alert_rows
 from rejoinder.store.tables import AlertRow, AlertRule
 from rejoinder.store.trends import Document, Stretch, busiest_keys, documents_about, topics_of
 
@@ -95,6 +95,15 @@ class TenantMonitoring:
         Raises:
             NotFoundError: the tenant has no such alert.
         """
+        return await get_alert_row(self._database, self.tenant, alert_id)
+
+    async def acknowledge(self, alert_id: str, *, by: str, at: datetime) -> AlertRow:
+        """Note that somebody sees to an alert, and return it; who did so first stays noted.
+
+        Raises:
+            NotFoundError: the tenant has no such alert.
+        """
+        await acknowledge_alert(self._database, self.tenant, alert_id, by=by, at=at)
         return await get_alert_row(self._database, self.tenant, alert_id)
 
     async def rules(self, user_id: str) -> list[AlertRule]:
