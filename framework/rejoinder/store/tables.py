@@ -752,6 +752,29 @@ class AlertRow(_Owned, table=True):
     marked_shift: float = 0.0
 
 
+class AlertRule(_Owned, table=True):
+    """What a user wants to be told of: a condition on what is said of a key, see `rejoinder.monitoring.rules`.
+
+    `name`: what people call the key. `holds`: whether the condition held at `looked_at`, the last moment (by the documents' dates) at which
+    it was looked at: an alert is raised when it begins to hold.
+    """
+
+    __tablename__ = "alert_rules"
+    __table_args__ = (Index(None, "tenant_id", "user_id"), Index(None, "tenant_id", "key"))
+
+    user_id: str = Field(sa_type=PlainText)
+    key: str = Field(sa_type=PlainText)
+    name: str = Field(default="", sa_type=PlainText)
+    measure: str = Field(sa_type=PlainText)
+    comparison: str = Field(sa_type=PlainText)
+    threshold: float
+    window_hours: float
+    least_documents: int
+    holds: bool = False
+    looked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class AlertDelivery(_Owned, table=True):
     """The outbox: one alert on its way to one receiver. `status`: pending, delivered or set_aside."""
 
