@@ -152,6 +152,7 @@ class Query:
     """What answers are wanted for. `kind` is "reply", "recommendation" or a domain's own.
 
     `explore`: whether the order may be left to chance, to learn from it; the host says False where a flow or an effect is under way.
+    `explain`: whether reasons are wanted that cost time to find, such as paths in the graph.
     """
 
     kind: Name = "reply"
@@ -164,6 +165,7 @@ class Query:
     history: tuple[Utterance, ...] = ()
     limit: Annotated[int, Ge(1), Le(1000)] = 5
     explore: bool = True
+    explain: bool = False
 
 
 @payload
