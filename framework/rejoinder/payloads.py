@@ -517,10 +517,18 @@ class Source:
 
 @payload
 class Poll:
-    """New events of a source, and where to go on next time."""
+    """What is new in a source, and where to go on next time.
 
-    events: tuple[Event, ...]
+    `rows`: documents as `POST /v1/events` takes them, without `source`; each is checked by itself, what is there already changes nothing.
+    `problems`: what could not be read, each with its place and reason. `error`: why the source could not be reached at all, "" where it
+    was; the host then keeps the old cursor, and tries again later and later. `more`: there is more, to be fetched at once.
+    """
+
+    rows: tuple[Mapping[str, Json], ...]
     cursor: str | None
+    problems: tuple[str, ...] = ()
+    error: str = ""
+    more: bool = False
 
 
 @payload
@@ -606,6 +614,8 @@ class Domain:
     A title is what a person would call the intent, as in "Did you mean: <title>?". Flows are what `rejoinder.flows.load_flows`
     takes: files, folders, or `Flow`s; the settings of the plugin `flows` say which of them a tenant has. `answers` is the field of the
     settings that holds a tenant's own answers by intent: the host writes what people accept into it (`rejoinder.learning.clusters`).
+    `topics` is the one that holds the topics of documents by name, each a table with `words` and `examples`; the domain's observations of
+    the type `topic` name them, and the host writes new ones that people accept into it (`rejoinder.monitoring.new_topics`).
     """
 
     name: Name
@@ -616,6 +626,7 @@ class Domain:
     version: str = "0"
     flows: tuple[Any, ...] = ()
     answers: str = ""
+    topics: str = ""
 
 
 @payload
@@ -646,7 +657,12 @@ class Channel:
 
 @payload
 class Routes:
-    """HTTP routes of a plugin under /v1/plugins/<plugin>; they answer 404 to tenants without it."""
+    """HTTP routes of a plugin under /v1/plugins/<plugin>; they answer 404 to tenants without it.
+
+    Attributes:
+        router: a FastAPI `APIRouter`, or a function without arguments that makes one and is called where the API is served: commands and
+            workers then need not import FastAPI.
+    """
 
     router: Any
 

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Command, Detection, DetectorState, Domain, Event, Example, Observation, Task
+from rejoinder.payloads import (
+    Action,
+    Answer,
+    Command,
+    ConversationState,
+    Detection,
+    DetectorState,
+    Domain,
+    Effect,
+    EffectResult,
+    Event,
+    Example,
+    Message,
+    Observation,
+    Query,
+    Routes,
+    Task,
+    Understanding,
+)
 
+from rejoinder_finance_sentiment.conversation.intents import INTENTS
 from rejoinder_finance_sentiment.data_sets import LABELS
 from rejoinder_finance_sentiment.reading import sentiment, topics
 from rejoinder_finance_sentiment.reading.companies import Mention
@@ -18,6 +38,11 @@ from rejoinder_finance_sentiment.reading.topics import TOPIC
 from rejoinder_finance_sentiment.seeds import regression_examples, seed_examples
 from rejoinder_finance_sentiment.settings import FinanceSentimentSettings
 from rejoinder_finance_sentiment.surge.alerting import detect_surges
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from rejoinder_finance_sentiment.conversation.hooks import Conversation
 
 NAME: Final = "finance_sentiment"
 MENTION: Final = "mention"
@@ -47,6 +72,13 @@ class FinanceSentimentPlugin:
     def __init__(self) -> None:
         self._companies = Companies()
 
+    @cached_property
+    def _conversation(self) -> Conversation:
+        # Help and commands have no conversation, and need not import the store.
+        from rejoinder_finance_sentiment.conversation.hooks import Conversation
+
+        return Conversation(self._companies)
+
     @hookimpl()
     def register_domain(self) -> list[Domain]:
         """Bring the domain."""
@@ -55,8 +87,10 @@ class FinanceSentimentPlugin:
                 name=NAME,
                 title="Finance sentiment",
                 settings=FinanceSentimentSettings,
+                intents=INTENTS,
                 graph_schema=_SCHEMA,
                 version="1",
+                topics="topics",
             )
         ]
 
@@ -66,6 +100,16 @@ class FinanceSentimentPlugin:
         from rejoinder_finance_sentiment.surge.command import app
 
         return [Command(name="evaluate surge", app=app)]
+
+    @hookimpl()
+    def register_routes(self) -> list[Routes]:
+        """Bring the charts that answers show."""
+        return [Routes(router=self._chart_router)]
+
+    def _chart_router(self) -> APIRouter:
+        from rejoinder_finance_sentiment.conversation.chart_route import chart_router
+
+        return chart_router(self._conversation.directories)
 
     @hookimpl()
     def register_tasks(self) -> list[Task]:
@@ -82,7 +126,7 @@ class FinanceSentimentPlugin:
 
     @hookimpl()
     def seed_examples(self, context: Context) -> list[Example]:
-        """Give shipped headlines with the sentiment of each company, and the examples of the tenant's topics.
+        """Give shipped headlines with the sentiment of each company, questions about companies, and the examples of the tenant's topics.
 
         Nothing for tenants that set nothing of this domain: their first message would wait for a model that they may never use.
         """
@@ -111,12 +155,30 @@ class FinanceSentimentPlugin:
         self, observations: Sequence[Observation], state: DetectorState, context: Context
     ) -> Detection | None:
         """Look for surges of texts about companies and topics, and of bad news."""
-        return await detect_surges(observations, state, context.settings.surges, context)
+        return await detect_surges(observations, state, context.settings, context)
+
+    @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation_chat"), deadline_s=5.0)
+    async def decide_action(
+        self, message: Message, understanding: Understanding, state: ConversationState, context: Context
+    ) -> Action | None:
+        """Answer questions about companies, alerts and rules; None for all else."""
+        return await self._conversation.decide(message, understanding, state, context)
+
+    @hookimpl(deadline_s=10.0)
+    async def retrieve_answers(self, query: Query, context: Context) -> list[Answer]:
+        """Count what was observed, where somebody asks."""
+        return await self._conversation.answers(query, context)
+
+    @hookimpl()
+    async def run_effect(self, effect: Effect, context: Context) -> EffectResult | None:
+        """Make or remove a rule, or see to an alert."""
+        return await self._conversation.run(effect, context)
 
     @hookimpl()
     async def tenant_disabled(self, context: Context) -> None:
         """Drop what is kept of the tenant."""
         self._companies.forget(context.tenant)
+        self._conversation.directories.forget(context.tenant)
 
 
 def _observed(events: Sequence[Event], found: Sequence[Sequence[Mention]]) -> Iterator[Observation]:

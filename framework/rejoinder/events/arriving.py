@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Final, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from rejoinder.errors import InvalidInputError
+from rejoinder.events.dates import parse_date
 from rejoinder.events.near_duplicates import sketch_of
 from rejoinder.events.settings import TenantEventSettings
 from rejoinder.handoff.hours import time_zone_of
@@ -138,7 +138,7 @@ def _readable(text: str, form: str, most_chars: int) -> str:
 def _moment(said: str | None, rules: TenantEventSettings, source: str, now: datetime) -> tuple[datetime, str]:
     if said is None:
         return now, "it has no date: the moment of its arrival was taken"
-    moment = _date(said.strip())
+    moment = parse_date(said.strip())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=time_zone_of(rules.zone_of(source)))
     try:
@@ -152,16 +152,3 @@ def _moment(said: str | None, rules: TenantEventSettings, source: str, now: date
             f"at: {moment.isoformat()} lies before {rules.earliest.isoformat()}, the earliest taken"
         )
     return moment, ""
-
-
-def _date(said: str) -> datetime:
-    try:
-        return datetime.fromisoformat(said)
-    except ValueError:
-        pass
-    try:
-        return parsedate_to_datetime(said)
-    except (ValueError, TypeError, OverflowError):
-        raise InvalidInputError(
-            "at: it is no date that is understood; send ISO 8601, such as 2026-03-02T14:05:00Z"
-        ) from None
