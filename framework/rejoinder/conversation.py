@@ -23,6 +23,8 @@ from rejoinder.handoff.context import context_of
 from rejoinder.handoff.lobby import Change, Lobby
 from rejoinder.handoff.waiting import Place
 from rejoinder.host import Host
+from rejoinder.items.listing import list_decision
+from rejoinder.items.tenant_items import LIST_TASK
 from rejoinder.locks import KeyedLocks
 from rejoinder.payloads import (
     Action,
@@ -611,6 +613,8 @@ class _Work:
             found = await host.retrieve_answers(query, request)
             self._refuse_when_busy()
             self.answers = await host.rank_answers(query, found, request)
+            if items := tuple(answer.item for answer in self.answers if answer.item is not None):
+                self.state = replace(self.state, last_list=items)
             self._note_whether_answered(query.text)
         composed = await host.compose_reply(self.action, self.answers, self.state, request)
         if composed is None:
@@ -655,6 +659,10 @@ class _Work:
 
     def decision(self, turn: Turn, caller: Caller) -> Decision:
         """Return what was put before the person, for feedback to name."""
+        query, versions = self.action.query, turn.model_versions
+        about = (query.text if query is not None else None) or self.message.text
+        if query is not None and query.kind == LIST_TASK and self.answers:
+            return list_decision(query, self.answers, at=self.message.at, about=about, model_versions=versions)
         if self.answers:
             candidates = [
                 Candidate(id=one.id, score=one.score, label=one.intent, propensity=one.propensity)
@@ -662,20 +670,19 @@ class _Work:
             ]
         else:
             candidates = [Candidate(id=one.intent, score=one.confidence, label=one.intent) for one in self._intents]
-        about = self.action.query.text if self.action.query is not None else None
         return Decision(
             id=new_id("dec"),
             kind="turn",
             task="intent",
             at=self.message.at,
-            input=about or self.message.text,
+            input=about,
             user_id=caller.id,
             candidates=tuple(candidates),
             chosen=tuple(answer.id for answer in self.answers[:1]),
             label=turn.label,
             confidence=turn.confidence,
             answer=self.answers[0].text if self.answers else None,
-            model_versions=turn.model_versions,
+            model_versions=versions,
         )
 
     def _wanted(self) -> Reading | None:

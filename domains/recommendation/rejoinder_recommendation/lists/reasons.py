@@ -34,7 +34,7 @@ def reason_of(shelf: Shelf, listed: Listed) -> tuple[str, str]:
             f"Like {because.title}: {', '.join(words)}." if words else f"Its text is like that of {because.title}.",
         )
     if kind == "text":
-        return kind, "Its text is near to what was asked for."
+        return kind, "Its text is like that of what you chose."
     if kind == "session":
         return kind, "Like what you chose from the last lists."
     if kind == "rules":
