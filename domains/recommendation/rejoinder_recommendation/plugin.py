@@ -123,8 +123,10 @@ class RecommendationPlugin:
             return None
         if not answers:
             return Reply(parts=("I could not make a list just now. Please ask again in a moment.",))
+        from rejoinder_recommendation.conversation.cards import shown
+
         return Reply(
             parts=(action.text or "",),
-            cards=tuple(answer.card for answer in answers if answer.card is not None),
+            cards=tuple(shown(answer.card) for answer in answers if answer.card is not None),
             citations=tuple(citation for answer in answers for citation in answer.citations),
         )

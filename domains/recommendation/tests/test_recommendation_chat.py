@@ -150,7 +150,9 @@ async def test_like_one_but_shorter_not_this_one_and_why(tmp_path: Path) -> None
             "same director as Harbour Lights (2001): Ana Lopes",
             "same tag as Harbour Lights (2001): drama",
         ]
+        assert first["citations"][0]["source"] == "item:b"
         assert first["citations"][0]["quote"] == "A short summer by the sea."
+        assert "95 minutes\nWhy: same director as Harbour Lights (2001): Ana Lopes" in first["cards"][0]["text"]
         why = (await chat.say("Why this?"))["parts"][0]
         assert why.startswith("Low Tide (2004): same director as Harbour Lights (2001): Ana Lopes")
         assert "b" not in await chat.items("not this one")
@@ -167,7 +169,9 @@ async def test_a_gift_in_words_and_with_a_limit(tmp_path: Path) -> None:
         found = await chat.items("I need a gift for my father who fishes, under 30")
         assert found[0] == "lures"
         assert {"rod", "gone"}.isdisjoint(found)
-        assert chat.replies[-1]["cards"][0]["data"]["reasons"] == ['its description says "fishing"']
+        card = chat.replies[-1]["cards"][0]
+        assert (card["image_url"], card["data"]["price"]) == ("https://shop.example/lures.jpg", 19.5)
+        assert card["data"]["reasons"] == ['its description says "fishing"']
         assert (await chat.items("something cheaper")) == ["mug"]
         assert await chat.items("under 5 euros") == []
         assert "Whatever the price" in chat.replies[-1]["parts"][0]
@@ -208,6 +212,7 @@ async def test_what_is_not_about_items_is_left_to_others(tmp_path: Path) -> None
         chat = await acme.chat(SHOP)
         assert (await chat.say("thanks"))["parts"] == ["You're welcome! Is there anything else?"]
         assert (await chat.say("where is my parcel"))["cards"] == []
+        assert (await chat.say("I am looking for my parcel"))["cards"] == []
 
 
 async def test_a_tenant_sees_its_own_items_only(tmp_path: Path) -> None:

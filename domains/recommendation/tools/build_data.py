@@ -24,10 +24,16 @@ import rejoinder_recommendation
 from rejoinder.cli.runtime import load_encoder
 from rejoinder.items.catalogue import CatalogueItem
 from rejoinder_recommendation.conversation.dialogues import Dialogue, as_typed, read_dialogues
-from rejoinder_recommendation.conversation.evaluate_dialogues import cases_of, index_of, titles_shown, with_unknown
+from rejoinder_recommendation.conversation.evaluate_dialogues import (
+    MODELS,
+    cases_of,
+    index_of,
+    titles_shown,
+    with_unknown,
+)
 from rejoinder_recommendation.conversation.ranker import fit_ranker
 from rejoinder_recommendation.conversation.spoken_items import read_spoken_items
-from rejoinder_recommendation.item_facts import facts_of
+from rejoinder_recommendation.item_facts import facts_of, split_year
 
 DATA = Path(rejoinder_recommendation.__file__).parent / "data"
 STARS = 4
@@ -60,9 +66,12 @@ def main() -> None:
 def film_rows(films: list[CatalogueItem], dialogues: list[Dialogue], most: int) -> list[dict[str, Any]]:
     """Return the films that are named most often, as `rejoinder items load` takes them."""
     counts = Counter(id_ for one in dialogues for id_ in {id_ for line in one.lines for id_ in line.items})
+    dated = {split_year(film.title)[0] for film in films if split_year(film.title)[1] is not None}
     rows = []
     for film in sorted(films, key=lambda film: (-counts[film.id], film.id)):
         facts, relations = facts_of(film), dict(facts_of(film).relations)
+        if facts.year is None and film.title in dated:  # ReDial has it twice
+            continue
         if film.text and facts.tags and counts[film.id] and len(rows) < most:
             people = {"director": relations.get("director", ()), "star": relations.get("star", ())[:STARS]}
             data = {name: list(names) for name, names in people.items() if names}
@@ -102,7 +111,7 @@ def learned_weights(
     chance = np.random.default_rng(seed)
     typed = [as_typed(one, shown, share=TYPED, random=chance) for one in dialogues]
     cases, named = cases_of(typed, index, encoder)
-    weights = fit_ranker(index, cases, named, seed=seed).weights
+    weights = fit_ranker(index, cases, named, MODELS["served"], seed=seed).weights
     return {name: round(value, 4) for name, value in weights.items()}
 
 

@@ -17,7 +17,7 @@ from rejoinder.learning.evaluation_report import EvaluationReport, versions
 from rejoinder.models.encoding.service import TextEncoder
 
 from rejoinder_recommendation.conversation.dialogues import Dialogue, as_typed, read_dialogues
-from rejoinder_recommendation.conversation.evidence import GROUPS, Asked
+from rejoinder_recommendation.conversation.evidence import FEATURES, GROUPS, OF_TALK, Asked
 from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.conversation.ranker import Case, ConversationRanker, fit_rankers
 from rejoinder_recommendation.conversation.spoken_items import read_spoken_items
@@ -40,13 +40,12 @@ __all__ = [
 CUTS: Final = (1, 10, 50)
 OURS: Final = "ours"
 MODELS: Final[Mapping[str, tuple[str, ...]]] = {
-    "popularity": ("popularity",),
-    "text": ("text",),
-    "co_mention": ("co_mention",),
-    "graph": ("graph",),
-    OURS: tuple(GROUPS),
+    **{name: GROUPS[name] for name in ("popularity", "text", "co_mention", "graph")},
+    "served": tuple(name for name in FEATURES if name not in OF_TALK),
+    OURS: FEATURES,
 }
-"""What each model of the table may know; all are learned in the same way from the same lists."""
+"""The features that each model of the table may use; all are learned in the same way from the same lists. `served` is what a tenant's
+conversations use, where no dialogues of others are at hand."""
 
 _FOLDS: Final = 5
 _SHARE: Final = 0.25

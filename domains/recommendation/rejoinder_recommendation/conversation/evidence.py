@@ -14,7 +14,7 @@ from rejoinder_recommendation.conversation.item_index import TAG, ItemIndex
 from rejoinder_recommendation.conversation.item_words import likeness
 from rejoinder_recommendation.histories import Floats, Ints
 
-__all__ = ["FEATURES", "GROUPS", "Asked", "Evidence", "Talk"]
+__all__ = ["FEATURES", "GROUPS", "OF_TALK", "Asked", "Evidence", "Talk"]
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "popularity": ("popularity", "popularity_of_year"),
@@ -26,6 +26,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 """The features by what they know."""
 
 FEATURES: Final = tuple(name for names in GROUPS.values() for name in names)
+OF_TALK: Final = frozenset({"words_learned", "together", "together_best", "alike_dialogues"})
+"""Those that only other people's dialogues tell."""
 _COLUMN: Final = {name: number for number, name in enumerate(FEATURES)}
 _SHRINKAGE: Final = 3.0
 _RIDGE: Final = 30.0

@@ -13,7 +13,7 @@ import numpy as np
 from rejoinder.errors import InvalidInputError
 
 from rejoinder_recommendation.conditional_logit import ConditionalLogit, Lists, fit_conditional_logit
-from rejoinder_recommendation.conversation.evidence import FEATURES, GROUPS, Asked, Evidence, Talk
+from rejoinder_recommendation.conversation.evidence import FEATURES, Asked, Evidence, Talk
 from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.histories import Bools, Floats, Ints
 
@@ -74,9 +74,11 @@ def shipped_weights() -> Mapping[str, float]:
     return found
 
 
-def fit_ranker(index: ItemIndex, cases: Sequence[Case], named: Sequence[Ints], *, seed: int) -> ConversationRanker:
-    """Learn from dialogues; see `fit_rankers`."""
-    return fit_rankers(index, cases, named, {"all": tuple(GROUPS)}, seed=seed)["all"]
+def fit_ranker(
+    index: ItemIndex, cases: Sequence[Case], named: Sequence[Ints], features: Sequence[str], *, seed: int
+) -> ConversationRanker:
+    """Learn one ranker from dialogues; see `fit_rankers`."""
+    return fit_rankers(index, cases, named, {"all": features}, seed=seed)["all"]
 
 
 def fit_rankers(
@@ -95,7 +97,7 @@ def fit_rankers(
     Args:
         cases: at least 30, of at least 4 dialogues.
         named: the items (numbers) that each dialogue names.
-        models: names of groups of features (`GROUPS`) by model.
+        models: names of features by model.
         seed: of the folds and of what is drawn.
 
     Raises:
@@ -124,10 +126,7 @@ def fit_rankers(
     starts = np.cumsum([0, *(len(one) for one in offsets)])[:-1]
     lists = Lists(np.concatenate(features), np.concatenate(offsets), starts)
     evidence = _evidence(index, cases, named)
-    return {
-        name: ConversationRanker(evidence, _fit(lists, [one for group in groups for one in GROUPS[group]], seed))
-        for name, groups in models.items()
-    }
+    return {name: ConversationRanker(evidence, _fit(lists, features, seed)) for name, features in models.items()}
 
 
 def _fit(lists: Lists, names: Sequence[str], seed: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -170,7 +171,7 @@ async def _list(turn: _Turn) -> Action:
         return Action(kind="say", state=turn.state, text=_READING, reason="items are being read")
     state = memory.kept_in(turn.state)
     if not listing.open().any():
-        text = _why_empty(turn, listing)
+        text = await asyncio.to_thread(_why_empty, turn, listing)
         return Action(kind="say", state=state, text=text, effects=effects, reason="all items filtered out")
     text = _introduction(turn)
     return Action(kind="answer", state=state, text=text, query=query, effects=effects, reason="items were asked for")
@@ -224,7 +225,7 @@ async def _explanation(turn: _Turn, last: Sequence[str]) -> Action:
     listing = await listing_for(_query(turn, memory), turn.context, turn.shelves, patience_s=_PATIENCE_S)
     if listing is None:
         return Action(kind="say", state=turn.state, text=_READING, reason="items are being read")
-    reasons = list(listing.reasons_of(item.id))
+    reasons = list(await asyncio.to_thread(listing.reasons_of, item.id))
     if wished := memory.filters.in_words():
         reasons.append(f"it fits “{wished}”")
     return Action(kind="say", state=turn.state, text=f"{item.title}: {'; '.join(reasons)}.", reason="asked why")

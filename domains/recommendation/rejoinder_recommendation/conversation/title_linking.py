@@ -107,6 +107,7 @@ class TitleLinker:
     """
 
     def __init__(self, titles: Iterable[Title]) -> None:
+        english_words()  # read once, where nobody waits for it
         self._titles = {title.item: title for title in titles}
         items: dict[str, list[str]] = defaultdict(list)
         for title in self._titles.values():
