@@ -215,15 +215,33 @@ async def test_what_is_not_about_items_is_left_to_others(tmp_path: Path) -> None
         assert (await chat.say("I am looking for my parcel"))["cards"] == []
 
 
-async def test_a_tenant_sees_its_own_items_only(tmp_path: Path) -> None:
+async def test_no_tenant_reaches_anothers_items_by_any_words(tmp_path: Path) -> None:
     async with shop(tmp_path) as acme:
         mine = await acme.chat(SHOP)
         assert await mine.items("something for fishing")
         theirs = await acme.chat(tenant="other")
-        assert await theirs.items("something for fishing") == []
+        for text in (
+            "recommend something like Silver Brook rod",
+            "something for fishing",
+            "why this?",
+            "I loved Box of lures",
+        ):
+            assert await theirs.items(text) == []
+            assert "rod" not in theirs.replies[-1]["parts"][0]
         other = await acme.chat(FILMS, tenant="other")
         assert set(await other.items("recommend something like Low Tide")) <= {"a", "b", "c", "d", "e"}
+        await other.say("not this one")
+        assert await other.items("something like Blue mug, outdoor") != ["rod"]
         assert set(await mine.items("something else")) <= {"rod", "lures", "mug", "pan"}
+        await acme.post("events", {"kind": "like", "item_id": "rod", "user_id": "ben"}, "other")
+        stranger = await acme.chat(who="ben")
+        assert "like lately" in (await stranger.say("Can you recommend something?"))["parts"][0], (
+            "acme knows nothing of ben"
+        )
+        response = await acme.client.post(
+            f"/v1/conversations/{mine.id}/messages", json={"text": "why this?"}, headers=other.headers
+        )
+        assert response.status_code == 404
 
 
 async def test_an_empty_catalogue_says_so(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ _BEHAVIOUR: Final = frozenset({"together", "session", "pinned", "rules"})
 """Kinds of reasons that are told beside what was asked for,"""
 _TOLD: Final = 0.05
 """where they are so much of the score."""
+_PATIENCE_S: Final = 2.0
 _ASKED: Final = "by its text as a whole it is near to what was asked for"
 
 
@@ -70,6 +71,8 @@ class Listing:
     def open(self, wish: Wish | None = None) -> Bools:
         """Return (items), which may be listed by a wish, the tenant's rules and what the person is done with."""
         allowed = allowed_items(self.shelf, wish or self.wish, self.settings)
+        if self.stand.outdated is not None:
+            allowed &= ~self.stand.outdated
         return allowed if self.settings.repeat else allowed & ~self.person.done
 
     def make(self, allowed: Bools, limit: int, *, explore: bool) -> list[Listed]:
@@ -122,7 +125,7 @@ class Listing:
 async def listing_for(
     query: Query, context: Context, shelves: Shelves, *, patience_s: float | None = None
 ) -> Listing | None:
-    """Return what a list for a query is made of; None where the tenant's items are not read after `patience_s`.
+    """Return what a list for a query is made of; None where the tenant's items were not read yet; see `Shelves.stand`.
 
     Raises:
         InvalidInputError: a filter is unknown or of the wrong kind.
@@ -151,7 +154,9 @@ async def answers_to(query: Query, context: Context, shelves: Shelves) -> list[A
     """
     if context.items is None or not len(await context.items.catalogue()):
         return []
-    listing = await listing_for(query, context, shelves)
+    listing = await listing_for(query, context, shelves, patience_s=_PATIENCE_S)
+    if listing is None:  # for the first time it takes as long as it takes
+        listing = await listing_for(query, context, shelves)
     if listing is None:
         return []
     listed = await asyncio.to_thread(listing.make, listing.open(), query.limit, explore=query.explore)

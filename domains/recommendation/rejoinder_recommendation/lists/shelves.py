@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from rejoinder.items.behaviour import strength
 
 from rejoinder_recommendation.conversation.item_index import ItemIndex
@@ -17,6 +18,8 @@ from rejoinder_recommendation.lists.shelf import Shelf
 if TYPE_CHECKING:
     from rejoinder.items.catalogue import BehaviourLog, Catalogue
     from rejoinder.items.tenant_items import TenantItems
+
+    from rejoinder_recommendation.histories import Bools
 
 __all__ = ["Shelves", "Stand"]
 
@@ -31,10 +34,12 @@ class Stand:
 
     Attributes:
         index: of what they say; None: nobody asked in words yet.
+        outdated: (items), those that are not so any more, where there was no time to read what they are now; None: none.
     """
 
     shelf: Shelf
     index: ItemIndex | None
+    outdated: Bools | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -59,10 +64,12 @@ class Shelves:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def stand(self, items: TenantItems, *, indexed: bool, patience_s: float | None = None) -> Stand | None:
-        """Return a tenant's items as they are now; None where that takes longer than `patience_s`: it goes on, for whoever asks next.
+        """Return a tenant's items as they are now.
 
         Args:
             indexed: whether what they say is needed.
+            patience_s: where reading them takes longer, it goes on for whoever asks next, and those of before are returned, the ones that
+                changed marked as outdated; None where nothing was read before. Without it, the items are waited for.
         """
         catalogue, log = await items.catalogue(), await items.behaviour()
         kept = self._of(items.tenant)
@@ -77,7 +84,9 @@ class Shelves:
             left = None if until is None else max(0.0, until - time.monotonic())
             done, _ = await asyncio.wait({making}, timeout=left)
             if not done:
-                return None
+                if stand is None or (indexed and stand.index is None):
+                    return None
+                return replace(stand, outdated=_outdated(stand.catalogue, catalogue))
             await making
 
     def forget(self, tenant: str) -> None:
@@ -148,7 +157,13 @@ def _made(
     return Stand(shelf, index)
 
 
+def _outdated(before: Catalogue, now: Catalogue) -> Bools:
+    """Return (items of before), which are not so any more."""
+    items, place = now.items, now.place
+    return np.array(
+        [(new := place.get(item.id)) is None or items[new] is not item for item in before.items], dtype=bool
+    )
+
+
 def _mostly_kept(before: Catalogue, now: Catalogue) -> bool:
-    items, place = before.items, before.place
-    kept = sum((old := place.get(item.id)) is not None and items[old] is item for item in now.items)
-    return kept >= _MOSTLY * max(len(before), len(now))
+    return int((~_outdated(before, now)).sum()) >= _MOSTLY * max(len(before), len(now))
