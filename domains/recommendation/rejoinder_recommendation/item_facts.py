@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from rejoinder.items.attributes import TAG, attributes_of
+
 if TYPE_CHECKING:
     from rejoinder.items.catalogue import CatalogueItem
 
@@ -15,8 +17,6 @@ __all__ = ["ItemFacts", "facts_of", "split_year"]
 
 _YEAR: Final = re.compile(r"\s*\((1[89]\d\d|20\d\d)\)\s*$")
 _NUMBERS: Final = frozenset({"year", "minutes", "mentions"})
-_LONGEST_VALUE: Final = 100
-_MOST_VALUES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,15 @@ def facts_of(item: CatalogueItem) -> ItemFacts:
     """Return what an item's fields say.
 
     `year`, `minutes` and `mentions` are read from its `data` (numbers, or texts of digits as CSV has them); a year also from the end of
-    the title, or else from `published`. Every other field of `data` that is a short text with a letter in it, such texts parted by `|`, or
-    a list of them, is a relation.
+    the title, or else from `published`. Its other attributes are relations.
     """
-    more: Mapping[str, Any] = item.data.get("data", {})
-    relations = tuple(
-        (name, values) for name, value in more.items() if name not in _NUMBERS and (values := _values_of(value))
-    )
+    more: Mapping[str, Any] = item.data.get("data") or {}
+    attributes = attributes_of(item.data)
+    tags = attributes.pop(TAG, ())
+    relations = tuple((name, values) for name, values in attributes.items() if name not in _NUMBERS)
     year = _number(more.get("year")) or split_year(item.title)[1] or _year_of(item.data.get("published"))
     return ItemFacts(
-        tags=tuple(item.data.get("tags", ())),
+        tags=tags,
         relations=relations,
         price=item.data.get("price"),
         year=None if year is None else int(year),
@@ -76,12 +75,6 @@ def split_year(title: str) -> tuple[str, int | None]:
     """
     found = _YEAR.search(title)
     return (title[: found.start()].strip(), int(found.group(1))) if found else (title.strip(), None)
-
-
-def _values_of(value: Any) -> tuple[str, ...]:
-    parts = value.split("|") if isinstance(value, str) else value if isinstance(value, list) else ()
-    texts = (part.strip() for part in parts[:_MOST_VALUES] if isinstance(part, str))
-    return tuple(dict.fromkeys(text for text in texts if len(text) <= _LONGEST_VALUE and any(map(str.isalpha, text))))
 
 
 def _number(value: Any) -> float | None:

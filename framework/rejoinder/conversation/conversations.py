@@ -277,7 +277,7 @@ class Conversations:
         stored_text = await self._host.redact_text(text, "store", request)
         request.models.prefetch(stored_text)
         loaded = await self._recent.load(tenant, conversation_id)
-        _refuse_strangers(loaded, caller)
+        _refuse_strangers(loaded, caller, speaks=True)
         request = replace(request, history=loaded.history)
         text_hash = _hash_of(stored_text)
         earlier = await earlier_turn(self._database, tenant, conversation_id, idempotency_key, text_hash)
@@ -444,8 +444,10 @@ class _Done:
     first: Turn | None = None
 
 
-def _refuse_strangers(loaded: LoadedConversation, caller: Caller) -> None:
-    if caller.role == "customer" and loaded.user_id != caller.id:
+def _refuse_strangers(loaded: LoadedConversation, caller: Caller, *, speaks: bool = False) -> None:
+    """Refuse who is not let in: others' conversations are nothing to customers, and to analysts only to be read."""
+    kept_out = ("customer", "analyst") if speaks else ("customer",)
+    if caller.role in kept_out and loaded.user_id != caller.id:
         raise NotFoundError(f"there is no conversation {loaded.id!r}")
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from rejoinder.items.attributes import TAG
 from scipy import sparse
 
 from rejoinder_recommendation.conversation.content_words import content_words
-from rejoinder_recommendation.conversation.item_index import TAG, ItemIndex
+from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.conversation.item_words import likeness
 from rejoinder_recommendation.histories import Floats, Ints
 

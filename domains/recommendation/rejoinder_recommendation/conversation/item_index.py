@@ -9,6 +9,7 @@ import numpy as np
 from rejoinder.graph.names import normalised
 from rejoinder.graph.spans import spans_of, words_of
 from rejoinder.items.arriving import item_text
+from rejoinder.items.attributes import TAG
 
 from rejoinder_recommendation.conversation.content_words import content_words
 from rejoinder_recommendation.conversation.item_words import Columns, weighted
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
     from rejoinder_recommendation.histories import Floats, Ints
 
-__all__ = ["TAG", "ItemIndex", "Value"]
+__all__ = ["ItemIndex", "Value"]
 
-TAG: Final = "tag"
-"""The relation of tags."""
 _LONGEST_NAME: Final = 5
 _SHORTEST_NAME: Final = 3
 

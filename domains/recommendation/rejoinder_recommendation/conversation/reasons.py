@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rejoinder.items.attributes import TAG
+
 from rejoinder_recommendation.conversation.content_words import content_words
-from rejoinder_recommendation.conversation.item_index import TAG
 
 if TYPE_CHECKING:
     from rejoinder_recommendation.conversation.item_index import ItemIndex

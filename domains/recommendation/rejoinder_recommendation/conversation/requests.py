@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from rejoinder.items.attributes import TAG
+
 from rejoinder_recommendation.conversation.content_words import content_words
 from rejoinder_recommendation.conversation.filters import COMPARISONS, read_filters
-from rejoinder_recommendation.conversation.item_index import TAG, ItemIndex
+from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.conversation.tastes import speaks_against
 from rejoinder_recommendation.lists.filters import Filters
 

@@ -185,6 +185,7 @@ def _query(turn: _Turn, memory: Memory) -> Query:
         session_id=turn.context.session_id,
         filters=memory.wish().to_json(),
         limit=turn.settings.items,
+        explain=True,
     )
 
 

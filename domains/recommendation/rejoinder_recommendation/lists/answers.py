@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from rejoinder_recommendation.conversation.evidence import Asked, Evidence
 from rejoinder_recommendation.conversation.ranker import ConversationRanker, shipped_weights
 from rejoinder_recommendation.conversation.reasons import Told, reasons_for
 from rejoinder_recommendation.lists.filters import MEASURES
+from rejoinder_recommendation.lists.paths import ItemPath, find_paths
 from rejoinder_recommendation.lists.person import Person, person_from
 from rejoinder_recommendation.lists.ranking import Listed, make_list
 from rejoinder_recommendation.lists.reasons import reason_of
@@ -89,19 +91,25 @@ class Listing:
             noise=np.random.default_rng(secrets.randbits(64)),
         )
 
-    def reasons(self, listed: Listed) -> tuple[str, tuple[str, ...]]:
-        """Return the kind of the foremost reason why an item is listed, and all: what was asked for and it has, and what people did."""
+    def reasons(self, listed: Listed, paths: Sequence[ItemPath] = ()) -> tuple[str, tuple[str, ...], str | None]:
+        """Return why an item is listed: what was asked for and it has, and what people did.
+
+        Args:
+            paths: from what the person turned to, the most telling first.
+        Returns:
+            The kind of the foremost reason, all reasons, and the id of the item that the one by behaviour names.
+        """
         index = self.stand.index
         if not self._is_asked or index is None:
-            kind, reason = reason_of(self.shelf, listed)
-            return kind, (reason,)
+            kind, reason, because = reason_of(self.shelf, listed, paths)
+            return kind, (reason,), because
         found = reasons_for(listed.place, index, Told(self.wish.like, self.text))
         others = replace(listed, parts={name: part for name, part in listed.parts.items() if name != "asked"})
-        kind, reason = reason_of(self.shelf, others)
+        kind, reason, because = reason_of(self.shelf, others)
         if kind in _BEHAVIOUR and others.parts[kind] >= _TOLD:
             found.append(reason)
-            return ("asked" if len(found) > 1 else kind), tuple(found)
-        return "asked", tuple(found or [_ASKED])
+            return ("asked" if len(found) > 1 else kind), tuple(found), because
+        return "asked", tuple(found or [_ASKED]), None
 
     def reasons_of(self, item: str) -> tuple[str, ...]:
         """Return why an item is listed, whatever was done with it since."""
@@ -160,7 +168,9 @@ async def answers_to(query: Query, context: Context, shelves: Shelves) -> list[A
     if listing is None:
         return []
     listed = await asyncio.to_thread(listing.make, listing.open(), query.limit, explore=query.explore)
-    return [_answer(listing, one, number, len(listed)) for number, one in enumerate(listed)]
+    places, known = [one.place for one in listed], listing.person.items.tolist()
+    paths = await find_paths(listing.shelf, places, known, context) if query.explain else {}
+    return [_answer(listing, one, number, len(listed), paths.get(one.place, ())) for number, one in enumerate(listed)]
 
 
 async def _vector(text: str | None, context: Context) -> Floats | None:
@@ -173,12 +183,11 @@ async def _vector(text: str | None, context: Context) -> Floats | None:
         return None
 
 
-def _answer(listing: Listing, listed: Listed, number: int, count: int) -> Answer:
+def _answer(listing: Listing, listed: Listed, number: int, count: int, paths: Sequence[ItemPath]) -> Answer:
     shelf = listing.shelf
     item = shelf.catalogue.items[listed.place]
-    kind, reasons = listing.reasons(listed)
+    kind, reasons, because = listing.reasons(listed, paths)
     reason = "; ".join(reasons)
-    because = None if listed.because is None else shelf.catalogue.items[listed.because].id
     known = {name: None if np.isnan(value := shelf.measure(name)[listed.place]) else float(value) for name in MEASURES}
     data = {
         "item": item.id,
@@ -188,8 +197,9 @@ def _answer(listing: Listing, listed: Listed, number: int, count: int) -> Answer
         "reason": reason,
         "reasons": list(reasons),
         "reason_kind": kind,
-        "because": because if kind in ("together", "text") else None,
+        "because": because,
         "parts": listed.parts,
+        "paths": [asdict(path) for path in paths],
         **known,
     }
     return Answer(
