@@ -55,7 +55,7 @@ def main() -> None:
 
 async def measure(folder: Path, count: int, turns: int) -> dict[str, float]:
     """Return seconds, by what they are of."""
-    chance = random.Random(0)  # noqa: S311  # made-up data, no secret
+    chance = random.Random(0)  # made-up data, no secret
     words = ["".join(chance.choices(LETTERS, k=chance.randint(4, 9))) for _ in range(5000)]
     items = [made_up(number, words, chance) for number in range(count)]
     registry = Plugins()

@@ -170,7 +170,7 @@ async def _list(turn: _Turn) -> Action:
     if listing is None:
         return Action(kind="say", state=turn.state, text=_READING, reason="items are being read")
     state = memory.kept_in(turn.state)
-    if not listing.open().any():
+    if not (await asyncio.to_thread(listing.open)).any():
         text = await asyncio.to_thread(_why_empty, turn, listing)
         return Action(kind="say", state=state, text=text, effects=effects, reason="all items filtered out")
     text = _introduction(turn)

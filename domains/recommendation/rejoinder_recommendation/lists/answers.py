@@ -16,6 +16,7 @@ from rejoinder.payloads import Answer, Card, Citation, Query
 from rejoinder_recommendation.conversation.evidence import Asked, Evidence
 from rejoinder_recommendation.conversation.ranker import ConversationRanker, shipped_weights
 from rejoinder_recommendation.conversation.reasons import Told, reasons_for
+from rejoinder_recommendation.item_facts import facts_of
 from rejoinder_recommendation.lists.filters import MEASURES
 from rejoinder_recommendation.lists.paths import ItemPath, find_paths
 from rejoinder_recommendation.lists.person import Person, person_from
@@ -76,6 +77,10 @@ class Listing:
         if self.stand.outdated is not None:
             allowed &= ~self.stand.outdated
         return allowed if self.settings.repeat else allowed & ~self.person.done
+
+    def wished(self, limit: int, *, explore: bool) -> list[Listed]:
+        """Return the list that was wished for, best first."""
+        return self.make(self.open(), limit, explore=explore)
 
     def make(self, allowed: Bools, limit: int, *, explore: bool) -> list[Listed]:
         """Return the list, best first, of items that are allowed; see `make_list`."""
@@ -167,7 +172,7 @@ async def answers_to(query: Query, context: Context, shelves: Shelves) -> list[A
         listing = await listing_for(query, context, shelves)
     if listing is None:
         return []
-    listed = await asyncio.to_thread(listing.make, listing.open(), query.limit, explore=query.explore)
+    listed = await asyncio.to_thread(listing.wished, query.limit, explore=query.explore)
     places, known = [one.place for one in listed], listing.person.items.tolist()
     paths = await find_paths(listing.shelf, places, known, context) if query.explain else {}
     return [_answer(listing, one, number, len(listed), paths.get(one.place, ())) for number, one in enumerate(listed)]
@@ -188,7 +193,7 @@ def _answer(listing: Listing, listed: Listed, number: int, count: int, paths: Se
     item = shelf.catalogue.items[listed.place]
     kind, reasons, because = listing.reasons(listed, paths)
     reason = "; ".join(reasons)
-    known = {name: None if np.isnan(value := shelf.measure(name)[listed.place]) else float(value) for name in MEASURES}
+    facts = facts_of(item)
     data = {
         "item": item.id,
         "tags": item.data.get("tags", []),
@@ -200,7 +205,7 @@ def _answer(listing: Listing, listed: Listed, number: int, count: int, paths: Se
         "because": because,
         "parts": listed.parts,
         "paths": [asdict(path) for path in paths],
-        **known,
+        **{name: getattr(facts, name) for name in MEASURES},
     }
     return Answer(
         id=item.id,

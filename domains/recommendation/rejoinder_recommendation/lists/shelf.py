@@ -83,6 +83,7 @@ class Shelf:
     def _read(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.available = np.array([item.available for item in catalogue.items], dtype=bool)
+        self._price = np.array([item.data.get("price", np.nan) for item in catalogue.items], dtype=np.float64)
         self.published = np.array([_seconds(item.data.get("published")) for item in catalogue.items])
         by_tag: defaultdict[str, list[int]] = defaultdict(list)
         for number, item in enumerate(catalogue.items):
@@ -101,12 +102,12 @@ class Shelf:
 
     def measure(self, name: str) -> Floats:
         """Return (items) their price, minutes or year, NaN where it is not known."""
-        return self._measures[name]
+        return self._price if name == "price" else self._facts[name]
 
     @cached_property
-    def _measures(self) -> dict[str, Floats]:
+    def _facts(self) -> dict[str, Floats]:
         facts = [facts_of(item) for item in self.catalogue.items]
-        values = {name: [getattr(one, name) for one in facts] for name in MEASURES}
+        values = {name: [getattr(one, name) for one in facts] for name in MEASURES if name != "price"}
         return {name: np.array(those, dtype=np.float64) for name, those in values.items()}
 
     def together(self, items: Ints) -> Floats:
