@@ -42,7 +42,7 @@ SHOP = [
         "image": "https://shop.example/lures.jpg",
         "url": "https://shop.example/lures",
     },
-    {"id": "mug", "title": "Blue mug", "text": "A mug for coffee.", "tags": ["kitchen"], "price": 9},
+    {"id": "mug", "title": "Blue mug", "text": "Holds coffee.", "tags": ["kitchen"], "price": 9},
     {"id": "pan", "title": "Iron pan", "text": "A heavy pan for stews.", "tags": ["kitchen"], "price": 29},
     {
         "id": "gone",

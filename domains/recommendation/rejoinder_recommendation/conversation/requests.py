@@ -21,6 +21,7 @@ _WANTS: Final = re.compile(
     r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|"
     r"(?:some|any)thing (?:like|similar|with|for|about|to (?:watch|read|see|play|wear|eat|give))|"
     r"(?:some|any) (?:good )?(?:\w+ )?(?:movies?|films?|books?|shows?|games?|songs?|products?|items?)|"
+    r"an? (?:\w+ )?(?:movie|film|book|show|game|song|product) (?:about|with|for|like|from)|"
     r"similar to|in the mood for|(?:a |the )?(?:gift|present) for|"
     r"(?:looking for|show me|find me)(?! (?:my|our|your|the|this|that|how|where|when)\b)|"
     r"what (?:should|could|can|shall) (?:i|we) (?:watch|read|buy|get|see|play|give)|what (?:movie|film|book|game|show))\b",

@@ -226,7 +226,7 @@ async def _explanation(turn: _Turn, last: Sequence[str]) -> Action:
     listing = await listing_for(_query(turn, memory), turn.context, turn.shelves, patience_s=_PATIENCE_S)
     if listing is None:
         return Action(kind="say", state=turn.state, text=_READING, reason="items are being read")
-    reasons = list(await asyncio.to_thread(listing.reasons_of, item.id))
+    reasons = list(await listing.reasons_of(item.id, turn.context))
     if wished := memory.filters.in_words():
         reasons.append(f"it fits “{wished}”")
     return Action(kind="say", state=turn.state, text=f"{item.title}: {'; '.join(reasons)}.", reason="asked why")

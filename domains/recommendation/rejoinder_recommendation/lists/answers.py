@@ -42,7 +42,7 @@ _BEHAVIOUR: Final = frozenset({"together", "session", "pinned", "rules"})
 _TOLD: Final = 0.05
 """where they are so much of the score."""
 _PATIENCE_S: Final = 2.0
-_ASKED: Final = "by its text as a whole it is near to what was asked for"
+_ASKED: Final = "no detail in particular, but ahead of the rest in the ranking as a whole"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +64,7 @@ class Listing:
     @property
     def _is_asked(self) -> bool:
         """Whether somebody said what they want, in words or by items that it is like."""
-        return bool(self.text or self.wish.like or self.wish.dislike)
+        return bool(self.text) or len(self.shelf.places((*self.wish.like, *self.wish.dislike))) > 0
 
     @property
     def shelf(self) -> Shelf:
@@ -116,12 +116,18 @@ class Listing:
             return ("asked" if len(found) > 1 else kind), tuple(found), because
         return "asked", tuple(found or [_ASKED]), None
 
-    def reasons_of(self, item: str) -> tuple[str, ...]:
+    async def paths(self, places: Sequence[int], context: Context) -> dict[int, tuple[ItemPath, ...]]:
+        """Return the paths from what the person turned to; see `find_paths`."""
+        return await find_paths(self.shelf, places, self.person.items.tolist(), context)
+
+    async def reasons_of(self, item: str, context: Context) -> tuple[str, ...]:
         """Return why an item is listed, whatever was done with it since."""
         only = np.zeros(len(self.shelf), dtype=bool)
         only[self.shelf.places((item,))] = True
         again = replace(self, settings=self.settings.model_copy(update={"repeat": True}))
-        return self.reasons(again.make(only, 1, explore=False)[0])[1]
+        listed = (await asyncio.to_thread(again.make, only, 1, explore=False))[0]
+        paths = await self.paths([listed.place], context)
+        return self.reasons(listed, paths.get(listed.place, ()))[1]
 
     def _asked(self) -> Floats | None:
         """Return (items), the logarithms of their odds by what was asked for in words."""
@@ -173,8 +179,7 @@ async def answers_to(query: Query, context: Context, shelves: Shelves) -> list[A
     if listing is None:
         return []
     listed = await asyncio.to_thread(listing.wished, query.limit, explore=query.explore)
-    places, known = [one.place for one in listed], listing.person.items.tolist()
-    paths = await find_paths(listing.shelf, places, known, context) if query.explain else {}
+    paths = await listing.paths([one.place for one in listed], context) if query.explain else {}
     return [_answer(listing, one, number, len(listed), paths.get(one.place, ())) for number, one in enumerate(listed)]
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Shelves", "Stand"]
 
 _MOST_TENANTS: Final = 100
+_SHORT_S: Final = 0.2
+"""Where statistics take no longer, a list waits for them,"""
+_WAITED_S: Final = 2.0
+"""so long at most."""
 _MOSTLY: Final = 0.8
 """Where fewer items are what they were, the statistics of the others say nothing."""
 
@@ -34,11 +38,13 @@ class Stand:
 
     Attributes:
         index: of what they say; None: nobody asked in words yet.
+        counted_s: seconds that the statistics took.
         outdated: (items), those that are not so any more, where there was no time to read what they are now; None: none.
     """
 
     shelf: Shelf
     index: ItemIndex | None
+    counted_s: float
     outdated: Bools | None = None
 
     @property
@@ -56,8 +62,8 @@ class _Kept:
 class Shelves:
     """Makes shelves in threads, and keeps those used last.
 
-    Where items changed, a list waits for a shelf that has them; where only behaviour did, it is made with the statistics that there are,
-    and new ones are made beside it.
+    Where items changed, a list waits for a shelf that has them. Where only behaviour did, it waits for new statistics of a small shop; in a
+    large one it is made with those that there are, and new ones are made beside it.
     """
 
     def __init__(self) -> None:
@@ -77,9 +83,14 @@ class Shelves:
         while True:
             stand = kept.stand
             if stand is not None and stand.catalogue is catalogue and (stand.index is not None or not indexed):
-                if stand.shelf.log is not log or not stand.shelf.settled:
-                    self._make(kept, items, catalogue, log, indexed=indexed, settled=True)
-                return stand
+                if stand.shelf.log is log and stand.shelf.settled:
+                    return stand
+                making = self._make(kept, items, catalogue, log, indexed=indexed, settled=True)
+                if stand.counted_s > _SHORT_S:
+                    return stand
+                await asyncio.wait({making}, timeout=_WAITED_S)
+                made = kept.stand
+                return made if made is not None and made.catalogue is catalogue else stand
             making = self._make(kept, items, catalogue, log, indexed=indexed, settled=stand is None)
             left = None if until is None else max(0.0, until - time.monotonic())
             done, _ = await asyncio.wait({making}, timeout=left)
@@ -145,16 +156,19 @@ def _made(
     indexed: bool,
     settled: bool,
 ) -> Stand:
+    counted_s = 0.0 if before is None else before.counted_s
     if before is not None and before.catalogue is catalogue and not settled:
         shelf = before.shelf
     elif before is not None and not settled and _mostly_kept(before.catalogue, catalogue):
         shelf = before.shelf.with_catalogue(catalogue)
     else:
+        begun = time.monotonic()
         shelf = Shelf(catalogue, log, speaks)
+        counted_s = time.monotonic() - begun
     index = None if before is None else before.index
     if (indexed or index is not None) and (index is None or index.catalogue is not catalogue):
         index = ItemIndex(catalogue, index)
-    return Stand(shelf, index)
+    return Stand(shelf, index, counted_s)
 
 
 def _outdated(before: Catalogue, now: Catalogue) -> Bools:
