@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from rejoinder_recommendation.lists.shelves import Shelves
 
 NAME: Final = "recommendation"
-_READ_S: Final = 8.0
-"""So long a tenant's first message may wait for the items to be read."""
 
 
 def _chats(settings: RecommendationSettings) -> bool:
@@ -79,8 +77,8 @@ class RecommendationPlugin:
     @hookimpl(when=_chats)
     async def tenant_enabled(self, context: Context) -> None:
         """Read the tenant's items, so that the first message about them need not wait."""
-        if context.items is not None and len(await context.items.catalogue()):
-            await self.shelves.stand(context.items, indexed=True, patience_s=_READ_S)
+        if context.items is not None:
+            await self.shelves.read(context.items)
 
     @hookimpl()
     async def tenant_disabled(self, context: Context) -> None:

@@ -56,6 +56,7 @@ class Stand:
 @dataclass(slots=True, eq=False)
 class _Kept:
     stand: Stand | None = None
+    index: ItemIndex | None = None
     making: asyncio.Task[None] | None = None
 
 
@@ -68,6 +69,12 @@ class Shelves:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    async def read(self, items: TenantItems) -> None:
+        """Read what a tenant's items say, ahead of the first who asks in words."""
+        catalogue = await items.catalogue()
+        if len(catalogue):
+            self._of(items.tenant).index = await asyncio.to_thread(ItemIndex, catalogue)
 
     async def stand(self, items: TenantItems, *, indexed: bool, patience_s: float | None = None) -> Stand | None:
         """Return a tenant's items as they are now.
@@ -136,6 +143,7 @@ class Shelves:
                 kept.stand = await asyncio.to_thread(
                     _made,
                     kept.stand,
+                    kept.index,
                     catalogue,
                     log,
                     lambda kind, data: strength(kind, data, rules),
@@ -149,6 +157,7 @@ class Shelves:
 
 def _made(
     before: Stand | None,
+    index: ItemIndex | None,
     catalogue: Catalogue,
     log: BehaviourLog,
     speaks: Callable[[str, Any], float],
@@ -165,7 +174,7 @@ def _made(
         begun = time.monotonic()
         shelf = Shelf(catalogue, log, speaks)
         counted_s = time.monotonic() - begun
-    index = None if before is None else before.index
+    index = index if before is None or before.index is None else before.index
     if (indexed or index is not None) and (index is None or index.catalogue is not catalogue):
         index = ItemIndex(catalogue, index)
     return Stand(shelf, index, counted_s)
