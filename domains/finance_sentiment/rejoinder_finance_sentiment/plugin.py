@@ -157,7 +157,7 @@ class FinanceSentimentPlugin:
         """Look for surges of texts about companies and topics, and of bad news."""
         return await detect_surges(observations, state, context.settings, context)
 
-    @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation_chat"), deadline_s=5.0)
+    @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation"), deadline_s=5.0)
     async def decide_action(
         self, message: Message, understanding: Understanding, state: ConversationState, context: Context
     ) -> Action | None:

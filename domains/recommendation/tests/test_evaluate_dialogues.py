@@ -11,7 +11,8 @@ from rejoinder.errors import InvalidInputError
 from rejoinder.testing import HashEncoder
 from rejoinder_recommendation.conversation.dialogues import as_typed, read_dialogues
 from rejoinder_recommendation.conversation.evaluate_dialogues import evaluate_dialogues
-from rejoinder_recommendation.conversation.filters import Filters, read_filters
+from rejoinder_recommendation.conversation.filters import read_filters
+from rejoinder_recommendation.lists.filters import Filters
 
 KINDS = ("horror", "comedy", "western", "musical")
 NAMES = ("Lantern", "Orchard", "Harbour", "Mountain", "Meadow", "Bridge", "Tower", "Garden", "River", "Castle")
@@ -108,14 +109,14 @@ def test_files_that_cannot_be_read_say_where(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("under 30", Filters(max_price=30)),
-        ("less than $20,50 please", Filters(max_price=20.5)),
-        ("at least 2 hours", Filters(min_minutes=120)),
-        ("90 minutes max", Filters(max_minutes=90)),
-        ("between 10 and 20 euros", Filters(min_price=10, max_price=20)),
-        ("something from the 80s", Filters(min_year=1980, max_year=1989)),
-        ("nothing before 1990", Filters(min_year=1990)),
-        ("after 2010", Filters(min_year=2010)),
+        ("under 30", Filters(price_max=30)),
+        ("less than $20,50 please", Filters(price_max=20.5)),
+        ("at least 2 hours", Filters(minutes_min=120)),
+        ("90 minutes max", Filters(minutes_max=90)),
+        ("between 10 and 20 euros", Filters(price_min=10, price_max=20)),
+        ("something from the 80s", Filters(year_min=1980, year_max=1989)),
+        ("nothing before 1990", Filters(year_min=1990)),
+        ("after 2010", Filters(year_min=2010)),
         ("I have 3 children", Filters()),
     ],
 )

@@ -109,6 +109,8 @@ async def test_another_tenant_sees_neither_items_nor_behaviour(tmp_path: Path) -
 
 async def test_a_program_and_whoever_refused_teach_nothing(tmp_path: Path) -> None:
     async with shop(tmp_path) as acme:
+        # With chat, the first request reads behaviour, and statistics are some seconds old.
+        await acme.application.tenants.set_setting("acme", ("recommendation", "chat", "enabled"), False)
         await acme.post("items", ITEMS)
         robot = [
             {"id": f"r{number}", "kind": "click", "item_id": "kitchen-0", "user_id": "robot", "at": NOON.isoformat()}

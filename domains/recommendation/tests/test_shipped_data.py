@@ -14,17 +14,18 @@ from rejoinder.store.items import list_items
 
 from tests.support.application import opened
 
-DATA = Path(rejoinder_recommendation.__file__).parent / "data" / "redial"
+DATA = Path(rejoinder_recommendation.__file__).parent / "data"
 
 
 async def test_every_film_and_every_generated_event_is_taken(tmp_path: Path) -> None:
-    rows = read_item_file(DATA / "movies.csv")
+    rows = read_item_file(DATA / "movies.jsonl.gz")
     async with opened(tmp_path, {}) as application:
         results = await ItemLoading(application.database, "acme", None).take(rows)
         assert {one.status for one in results} == {"new"}
         films = {item.id: item for item in await list_items(application.database, "acme")}
-    assert len(films) == len(rows) == 300
+    assert len(films) == len(rows) == 600
     assert all(film.data["tags"] and film.text for film in films.values())
+    assert all(film.data["data"]["mentions"] for film in films.values())
     lines = (DATA / "generated_behaviour.jsonl").read_bytes().splitlines()
     events = [EventIn.model_validate(orjson.loads(line)) for line in lines]
     assert {event.kind for event in events} <= KINDS

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rejoinder.errors import InvalidInputError
-from rejoinder_recommendation.conversation.catalogue import Catalogue, CatalogueItem
-from rejoinder_recommendation.conversation.title_linking import TitleLinker
+from rejoinder_recommendation.conversation.title_linking import Title, TitleLinker
 
 TITLES = {
     "matrix": "The Matrix (1999)",
@@ -24,7 +22,7 @@ TITLES = {
 
 @pytest.fixture(scope="module")
 def linker() -> TitleLinker:
-    return TitleLinker(Catalogue(CatalogueItem(id=id_, title=title) for id_, title in TITLES.items()))
+    return TitleLinker(Title(id_, title) for id_, title in TITLES.items())
 
 
 @pytest.mark.parametrize(
@@ -61,15 +59,24 @@ def test_a_link_names_its_place_and_others_of_the_name(linker: TitleLinker) -> N
 
 
 def test_of_one_name_the_one_spoken_of_more_often_is_meant() -> None:
-    items = [
-        CatalogueItem(id="old", title="Ghostbusters (1984)", mentions=9),
-        CatalogueItem(id="new", title="Ghostbusters (2016)", mentions=2),
-    ]
-    linker = TitleLinker(Catalogue(items))
+    linker = TitleLinker(
+        [Title("old", "Ghostbusters (1984)", mentions=9), Title("new", "Ghostbusters (2016)", mentions=2)]
+    )
     assert [link.item for link in linker.link("I love ghostbusters")] == ["old"]
     assert [link.item for link in linker.link("Ghostbusters (2017)")] == ["new"]
 
 
-def test_ids_must_differ() -> None:
-    with pytest.raises(InvalidInputError, match="two items have the id 'a'"):
-        Catalogue([CatalogueItem(id="a", title="A"), CatalogueItem(id="a", title="B")])
+def test_titles_that_change_are_linked_as_if_all_were_read_anew(linker: TitleLinker) -> None:
+    many = [Title(f"t{number}", f"Garden Chair {number}") for number in range(60)]
+    first = TitleLinker([*many, *(Title(id_, title) for id_, title in TITLES.items())])
+    changed = first.with_changes(["saw"], [Title("wire", "Man on Rope (2008)"), Title("boat", "The Long Boat")])
+    for text, items in (
+        ("man on wire", []),
+        ("something like Man on Ropee", ["wire"]),
+        ("I loved Saw (2004)", []),
+        ("The Long Baot was good", ["boat"]),
+        ("Garden Chair 7", ["t7"]),
+        ("Have you seen The Matrx?", ["matrix"]),
+    ):
+        assert [link.item for link in changed.link(text)] == items, text
+    assert [link.item for link in first.link("man on wire, then Saw (2004)")] == ["wire", "saw"]

@@ -10,6 +10,8 @@ from typing import Final
 from rejoinder.context import Request
 from rejoinder.conversation.turn import Turn
 from rejoinder.host import Host
+from rejoinder.items.listing import list_decision
+from rejoinder.items.tenant_items import LIST_TASK
 from rejoinder.payloads import (
     Action,
     Answer,
@@ -93,6 +95,8 @@ class Pipeline:
             found = await host.retrieve_answers(query, request)
             self._refuse_when_busy()
             self.answers = await host.rank_answers(query, found, request)
+            if items := tuple(answer.item for answer in self.answers if answer.item is not None):
+                self.state = replace(self.state, last_list=items)
             self._note_whether_answered(query.text)
         composed = await host.compose_reply(self.action, self.answers, self.state, request)
         if composed is None:
@@ -137,6 +141,10 @@ class Pipeline:
 
     def decision(self, turn: Turn, caller: Caller) -> Decision:
         """Return what was put before the person, for feedback to name."""
+        query, versions = self.action.query, turn.model_versions
+        about = (query.text if query is not None else None) or self.message.text
+        if query is not None and query.kind == LIST_TASK and self.answers:
+            return list_decision(query, self.answers, at=self.message.at, about=about, model_versions=versions)
         if self.answers:
             candidates = [
                 Candidate(id=one.id, score=one.score, label=one.intent, propensity=one.propensity)
@@ -144,20 +152,19 @@ class Pipeline:
             ]
         else:
             candidates = [Candidate(id=one.intent, score=one.confidence, label=one.intent) for one in self._intents]
-        about = self.action.query.text if self.action.query is not None else None
         return Decision(
             id=new_id("dec"),
             kind="turn",
             task="intent",
             at=self.message.at,
-            input=about or self.message.text,
+            input=about,
             user_id=caller.id,
             candidates=tuple(candidates),
             chosen=tuple(answer.id for answer in self.answers[:1]),
             label=turn.label,
             confidence=turn.confidence,
             answer=self.answers[0].text if self.answers else None,
-            model_versions=turn.model_versions,
+            model_versions=versions,
         )
 
     def _wanted(self) -> Reading | None:

@@ -12,11 +12,13 @@ from rejoinder.store.decisions import add_decision
 from rejoinder.store.ids import new_id
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rejoinder.application import Application
     from rejoinder.context import Request
     from rejoinder.host import Host
 
-__all__ = ["ItemsListed", "listed_answers", "make_list", "note_of"]
+__all__ = ["ItemsListed", "list_decision", "listed_answers", "make_list", "note_of"]
 
 _GENERAL: Final = frozenset({"popular", "new", "pinned", "rules"})
 
@@ -71,21 +73,33 @@ async def make_list(
         explain=explain,
     )
     answers = await listed_answers(host, query, request)
-    decision = Decision(
+    versions = dict(request.models.versions)
+    decision = list_decision(query, answers, at=application.clock(), about=safe or "", model_versions=versions)
+    await add_decision(application.database, tenant, decision)
+    return ItemsListed(decision.id, answers, await note_of(request, query, answers))
+
+
+def list_decision(
+    query: Query, answers: tuple[Answer, ...], *, at: datetime, about: str, model_versions: Mapping[str, str]
+) -> Decision:
+    """Return a list as it is kept: what stood where for whom, each with the probability that it did.
+
+    Args:
+        about: what was asked for in words, redacted; "": nothing was.
+    """
+    return Decision(
         id=new_id("dec"),
         kind="list",
         task=LIST_TASK,
-        at=application.clock(),
-        input=safe or "",
-        user_id=person_of(user_id, session_id),
+        at=at,
+        input=about,
+        user_id=person_of(query.user_id, query.session_id),
         candidates=tuple(
             Candidate(id=one.item or one.id, score=one.score, propensity=one.propensity) for one in answers
         ),
         chosen=tuple(one.item or one.id for one in answers),
-        model_versions=dict(request.models.versions),
+        model_versions=model_versions,
     )
-    await add_decision(application.database, tenant, decision)
-    return ItemsListed(decision.id, answers, await note_of(request, query, answers))
 
 
 async def listed_answers(host: Host, query: Query, request: Request) -> tuple[Answer, ...]:

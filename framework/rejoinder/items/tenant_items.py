@@ -8,20 +8,24 @@ be some seconds old.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from rejoinder.errors import ModelError
-from rejoinder.items.behaviour import KINDS
+from rejoinder.errors import InvalidInputError, ModelError
+from rejoinder.items.behaviour import KINDS, check_behaviour
 from rejoinder.payloads import Decision, Event
 from rejoinder.privacy.consent import users_to_learn_from
 from rejoinder.store.behaviour import Deed, deeds_after, recent_events, recent_lists
 from rejoinder.store.chunks import in_chunks
+from rejoinder.store.events import NewEvent, add_events
 from rejoinder.store.items import Revision, item_ids, items_after, read_items_revision
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rejoinder.events.settings import TenantEventSettings
     from rejoinder.items.catalogue import BehaviourLog, Catalogue
     from rejoinder.models.encoding.service import EncoderService
@@ -107,6 +111,25 @@ class TenantItems:
         return await recent_lists(
             self._owner.database, self.tenant, task=LIST_TASK, user_ids=[person], limit=_MOST_LISTS
         )
+
+    async def note(
+        self, kind: str, item_id: str, *, user_id: str | None, session_id: str | None, at: datetime, key: str
+    ) -> None:
+        """Keep what somebody did with an item or said of it, as an event; with the same key again, nothing changes.
+
+        Args:
+            kind: one of `rejoinder.items.behaviour.KINDS` other than `rate`.
+            key: names what was done, in this tenant.
+        Raises:
+            InvalidInputError: it is no behaviour towards an item, or nobody's.
+            StoreUnavailableError: the store cannot be reached.
+        """
+        if kind not in KINDS:
+            raise InvalidInputError(f"{kind!r} is no behaviour towards an item: there are {', '.join(sorted(KINDS))}")
+        check_behaviour(kind, user_id, session_id, item_id, {}, self.rules)
+        event = Event(id=f"chat-{key}", kind=kind, at=at, user_id=user_id, session_id=session_id, item_id=item_id)
+        digest = hashlib.sha256(f"{key}|{kind}|{item_id}".encode()).hexdigest()
+        await add_events(self._owner.database, self.tenant, [NewEvent(event=event, sha256=digest, source="chat")])
 
     async def _may_know(self, user_id: str | None) -> bool:
         if user_id is None:

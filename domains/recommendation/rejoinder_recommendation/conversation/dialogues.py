@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from rejoinder.errors import InvalidInputError
 
-from rejoinder_recommendation.conversation.catalogue import split_year
+from rejoinder_recommendation.item_facts import split_year
 
 __all__ = ["Dialogue", "Line", "as_typed", "read_dialogues"]
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from rejoinder.errors import InvalidInputError
+from rejoinder.items.arriving import item_text
+from rejoinder.items.catalogue import Catalogue, CatalogueItem
 from rejoinder.learning.evaluation_report import EvaluationReport, versions
 from rejoinder.models.encoding.service import TextEncoder
 
-from rejoinder_recommendation.conversation.catalogue import Catalogue, CatalogueItem, read_catalogue, split_year
 from rejoinder_recommendation.conversation.dialogues import Dialogue, as_typed, read_dialogues
-from rejoinder_recommendation.conversation.evidence import GROUPS, Asked
+from rejoinder_recommendation.conversation.evidence import FEATURES, GROUPS, OF_TALK, Asked
+from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.conversation.ranker import Case, ConversationRanker, fit_rankers
+from rejoinder_recommendation.conversation.spoken_items import read_spoken_items
 from rejoinder_recommendation.conversation.tastes import TasteReader, Tastes
-from rejoinder_recommendation.conversation.title_linking import TitleLinker
 from rejoinder_recommendation.histories import Floats, Ints
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "cases_of",
     "encode_all",
     "evaluate_dialogues",
+    "index_of",
     "titles_shown",
     "with_unknown",
 ]
@@ -37,13 +40,12 @@ __all__ = [
 CUTS: Final = (1, 10, 50)
 OURS: Final = "ours"
 MODELS: Final[Mapping[str, tuple[str, ...]]] = {
-    "popularity": ("popularity",),
-    "text": ("text",),
-    "co_mention": ("co_mention",),
-    "graph": ("graph",),
-    OURS: tuple(GROUPS),
+    **{name: GROUPS[name] for name in ("popularity", "text", "co_mention", "graph")},
+    "served": tuple(name for name in FEATURES if name not in OF_TALK),
+    OURS: FEATURES,
 }
-"""What each model of the table may know; all are learned in the same way from the same lists."""
+"""The features that each model of the table may use; all are learned in the same way from the same lists. `served` is what a tenant's
+conversations use, where no dialogues of others are at hand."""
 
 _FOLDS: Final = 5
 _SHARE: Final = 0.25
@@ -121,7 +123,7 @@ def evaluate_dialogues(
     by mistake stands last.
 
     Args:
-        items: as `read_catalogue` reads it; items that only dialogues name are ranked too, by their title alone.
+        items: as `read_spoken_items` reads it; items that only dialogues name are ranked too, by their title alone.
         train: dialogues to learn from; None: those to be scored, in five parts, each scored by what the other four taught.
         typed_share: in [0, 1], of the titles that are written with a slip or without their year.
 
@@ -135,14 +137,13 @@ def evaluate_dialogues(
     if train is not None:
         learned, more = read_dialogues(train)
         titles = {**more, **titles}
-    catalogue = with_unknown(read_catalogue(items), titles)
     random = np.random.default_rng(seed)
     begun = time.perf_counter()
-    vectors = encode_all([item.description[:_CHARACTERS] for item in catalogue.items], encoder)
+    index = index_of(with_unknown(read_spoken_items(items), titles), encoder)
     everything = [*tested, *learned]
-    shown = titles_shown(catalogue, titles)
+    shown = titles_shown(index.catalogue.items, titles)
     typed = [as_typed(one, shown, share=typed_share, random=random) for one in everything]
-    read = _read(typed, catalogue, encoder)
+    read = _read(typed, index, encoder)
     encoding_seconds = time.perf_counter() - begun
     begun = time.perf_counter()
     found: dict[str, list[int]] = {name: [] for name in MODELS}
@@ -156,7 +157,7 @@ def evaluate_dialogues(
         else:
             known = [case for case in read.cases if case.dialogue not in held]
             named = [items[:0] if number in held else items for number, items in enumerate(read.named)]
-        rankers = fit_rankers(catalogue, vectors, known, named, MODELS, seed=seed)
+        rankers = fit_rankers(index, known, named, MODELS, seed=seed)
         weights = rankers[OURS].weights
         for case in read.cases:
             if case.dialogue in held:
@@ -176,7 +177,7 @@ def evaluate_dialogues(
         weights=weights,
         dialogues=len(tested),
         recommendations=len(found[OURS]),
-        items=len(catalogue),
+        items=len(index),
         folds=int(parts.max()) + 1,
         typed_share=typed_share,
         seed=seed,
@@ -188,11 +189,15 @@ def evaluate_dialogues(
     )
 
 
-def cases_of(
-    dialogues: Sequence[Dialogue], catalogue: Catalogue, encoder: TextEncoder
-) -> tuple[list[Case], list[Ints]]:
+def index_of(items: Sequence[CatalogueItem], encoder: TextEncoder) -> ItemIndex:
+    """Return items ready to be ranked, encoded as a tenant's items are."""
+    texts = [item_text(item.title, item.text, item.data)[:_CHARACTERS] for item in items]
+    return ItemIndex(Catalogue(items, encode_all(texts, encoder).astype(np.float32)))
+
+
+def cases_of(dialogues: Sequence[Dialogue], index: ItemIndex, encoder: TextEncoder) -> tuple[list[Case], list[Ints]]:
     """Return the recommendations in dialogues whose texts hold titles, and the items that each dialogue names, to learn from."""
-    read = _read(dialogues, catalogue, encoder)
+    read = _read(dialogues, index, encoder)
     return read.cases, read.named
 
 
@@ -206,21 +211,19 @@ def encode_all(texts: Sequence[str], encoder: TextEncoder) -> Floats:
     return vectors
 
 
-def _read(dialogues: Sequence[Dialogue], catalogue: Catalogue, encoder: TextEncoder) -> _Read:
-    linker = TitleLinker(catalogue)
+def _read(dialogues: Sequence[Dialogue], index: ItemIndex, encoder: TextEncoder) -> _Read:
+    place = index.catalogue.place
     pending: list[tuple[int, Tastes, int]] = []
     named: list[Ints] = []
     hits = links = in_dialogue = titles = 0
     for number, dialogue in enumerate(dialogues):
         all_items = {item for line in dialogue.lines for item in line.items}
-        named.append(np.array(sorted(catalogue.numbers[item] for item in all_items), dtype=np.int64))
+        named.append(np.array(sorted(place[item] for item in all_items), dtype=np.int64))
         spoken: set[str] = set()
-        reader = TasteReader(linker, characters=_CHARACTERS)
+        reader = TasteReader(index.linker, characters=_CHARACTERS)
         for line in dialogue.lines:
             if line.recommends:
-                pending += [
-                    (number, reader.tastes, catalogue.numbers[item]) for item in line.items if item not in spoken
-                ]
+                pending += [(number, reader.tastes, place[item]) for item in line.items if item not in spoken]
             found = reader.hear(line.text)
             right, got = set(line.items), {link.item for link in found}
             hits, links, titles = hits + len(right & got), links + len(got), titles + len(right)
@@ -228,16 +231,15 @@ def _read(dialogues: Sequence[Dialogue], catalogue: Catalogue, encoder: TextEnco
             spoken |= right
     vectors = encode_all([tastes.words for _, tastes, _ in pending], encoder)
     cases = [
-        _case(number, tastes, vector, item, catalogue)
+        _case(number, tastes, vector, item, index)
         for (number, tastes, item), vector in zip(pending, vectors, strict=True)
     ]
     return _Read(cases, named, hits, links, in_dialogue, titles)
 
 
-def _case(dialogue: int, tastes: Tastes, vector: Floats, item: int, catalogue: Catalogue) -> Case:
-    liked = np.array([catalogue.numbers[id_] for id_ in tastes.liked], dtype=np.int64)
-    disliked = np.array([catalogue.numbers[id_] for id_ in tastes.disliked], dtype=np.int64)
-    is_open = np.ones(len(catalogue), dtype=bool)
+def _case(dialogue: int, tastes: Tastes, vector: Floats, item: int, index: ItemIndex) -> Case:
+    liked, disliked = index.places(tastes.liked), index.places(tastes.disliked)
+    is_open = np.ones(len(index), dtype=bool)
     is_open[liked] = is_open[disliked] = False
     return Case(dialogue, Asked(liked, disliked, vector, tastes.words), is_open, item)
 
@@ -255,15 +257,15 @@ def _recalls(places: Iterable[int]) -> tuple[float, ...]:
     return tuple(float((found <= cut).mean()) if len(found) else 0.0 for cut in CUTS)
 
 
-def titles_shown(catalogue: Catalogue, titles: Mapping[str, str]) -> dict[str, str]:
-    """Return what stands in the place of each id: the title that the dialogues give, or the catalogue's."""
-    return {item.id: item.title for item in catalogue.items} | {id_: title for id_, title in titles.items() if title}
+def titles_shown(items: Sequence[CatalogueItem], titles: Mapping[str, str]) -> dict[str, str]:
+    """Return what stands in the place of each id: the title that the dialogues give, or the item's own."""
+    return {item.id: item.title for item in items} | {id_: title for id_, title in titles.items() if title}
 
 
-def with_unknown(catalogue: Catalogue, titles: Mapping[str, str]) -> Catalogue:
-    """Return the catalogue with the items that it lacks, by their titles."""
-    missing = {id_: title for id_, title in titles.items() if id_ not in catalogue}
-    if not missing:
-        return catalogue
-    more = [CatalogueItem(id=id_, title=title or id_, year=split_year(title)[1]) for id_, title in missing.items()]
-    return Catalogue([*(replace(item) for item in catalogue.items), *more])
+def with_unknown(items: Sequence[CatalogueItem], titles: Mapping[str, str]) -> list[CatalogueItem]:
+    """Return the items and those that only dialogues name, by their titles."""
+    known = {item.id for item in items}
+    more = [
+        CatalogueItem(id_, title or id_, "", {}, available=True) for id_, title in titles.items() if id_ not in known
+    ]
+    return [*items, *more]

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from rejoinder.payloads import ConversationState, Slot
 
-from rejoinder_recommendation.conversation.filters import Filters
 from rejoinder_recommendation.conversation.requests import Request
+from rejoinder_recommendation.lists.filters import Filters
+from rejoinder_recommendation.lists.wish import Wish
 
 __all__ = ["SLOT", "Memory"]
 
-SLOT: Final = "recommendation_chat"
+SLOT: Final = "recommendation"
 _SAID: Final = 5
 _MOST: Final = 50
 
@@ -40,6 +41,16 @@ class Memory:
     def words(self) -> str:
         """All that was said, in one."""
         return "\n".join(self.said)
+
+    def wish(self, filters: Filters | None = None) -> Wish:
+        """Return what a list is wanted for; none of what is liked, disliked or was shown and passed over is in it.
+
+        Args:
+            filters: in the place of those in force.
+        """
+        wanted = self.filters if filters is None else filters
+        without = tuple(dict.fromkeys((*wanted.without, *self.shown)))
+        return Wish(like=self.liked, dislike=self.disliked, filters=replace(wanted, without=without))
 
     @classmethod
     def of(cls, state: ConversationState) -> Memory | None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
 import numpy as np
 from rejoinder.errors import InvalidInputError
 
 from rejoinder_recommendation.conditional_logit import ConditionalLogit, Lists, fit_conditional_logit
-from rejoinder_recommendation.conversation.catalogue import Catalogue
-from rejoinder_recommendation.conversation.evidence import FEATURES, GROUPS, Asked, Evidence, Talk
+from rejoinder_recommendation.conversation.evidence import FEATURES, Asked, Evidence, Talk
+from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.histories import Bools, Floats, Ints
 
-__all__ = ["Case", "ConversationRanker", "fit_ranker", "fit_rankers"]
+__all__ = ["Case", "ConversationRanker", "fit_ranker", "fit_rankers", "shipped_weights"]
 
 _FOLDS: Final = 4
 _LEAST_CASES: Final = 30
@@ -22,7 +25,7 @@ _BEST: Final = 10
 _DRAWN: Final = 60
 _MOST_LISTS: Final = 500
 """So many recommendations are enough for some twenty weights."""
-_FREE: Final = ("popularity_of_neighbours", "popularity_of_year")
+_FREE: Final = ("popularity_of_year",)
 """Features of which more may be worse: they are read against an item's own popularity."""
 
 
@@ -63,16 +66,23 @@ class ConversationRanker:
         return np.asarray(features @ np.array([self.weights.get(name, 0.0) for name in FEATURES]))
 
 
+@cache
+def shipped_weights() -> Mapping[str, float]:
+    """Return the weights by feature that the domain ships, learned from ReDial's dialogues."""
+    content = (files("rejoinder_recommendation") / "data" / "conversation_weights.json").read_text(encoding="utf-8")
+    found: dict[str, float] = json.loads(content)
+    return found
+
+
 def fit_ranker(
-    catalogue: Catalogue, vectors: Floats, cases: Sequence[Case], named: Sequence[Ints], *, seed: int
+    index: ItemIndex, cases: Sequence[Case], named: Sequence[Ints], features: Sequence[str], *, seed: int
 ) -> ConversationRanker:
-    """Learn from dialogues; see `fit_rankers`."""
-    return fit_rankers(catalogue, vectors, cases, named, {"all": tuple(GROUPS)}, seed=seed)["all"]
+    """Learn one ranker from dialogues; see `fit_rankers`."""
+    return fit_rankers(index, cases, named, {"all": features}, seed=seed)["all"]
 
 
 def fit_rankers(
-    catalogue: Catalogue,
-    vectors: Floats,
+    index: ItemIndex,
     cases: Sequence[Case],
     named: Sequence[Ints],
     models: Mapping[str, Sequence[str]],
@@ -85,10 +95,9 @@ def fit_rankers(
     not vouch for itself; then the evidence is gathered from all. See `rejoinder_recommendation.conditional_logit`.
 
     Args:
-        vectors: (items, dim), rows of length 1.
         cases: at least 30, of at least 4 dialogues.
         named: the items (numbers) that each dialogue names.
-        models: names of groups of features (`GROUPS`) by model.
+        models: names of features by model.
         seed: of the folds and of what is drawn.
 
     Raises:
@@ -107,7 +116,7 @@ def fit_rankers(
     for fold in range(_FOLDS):
         others = [case for case in cases if fold_of[case.dialogue] != fold]
         talked = [items for number, items in enumerate(named) if fold_of.get(number, -1) != fold]
-        evidence = Evidence(catalogue, vectors, _talk(others, talked))
+        evidence = _evidence(index, others, talked)
         for number, case in enumerate(cases):
             if number in learned and fold_of[case.dialogue] == fold:
                 rows = evidence.features(case.asked)
@@ -116,11 +125,8 @@ def fit_rankers(
                 offsets.append(offset)
     starts = np.cumsum([0, *(len(one) for one in offsets)])[:-1]
     lists = Lists(np.concatenate(features), np.concatenate(offsets), starts)
-    evidence = Evidence(catalogue, vectors, _talk(cases, named))
-    return {
-        name: ConversationRanker(evidence, _fit(lists, [one for group in groups for one in GROUPS[group]], seed))
-        for name, groups in models.items()
-    }
+    evidence = _evidence(index, cases, named)
+    return {name: ConversationRanker(evidence, _fit(lists, features, seed)) for name, features in models.items()}
 
 
 def _fit(lists: Lists, names: Sequence[str], seed: int) -> dict[str, float]:
@@ -132,8 +138,10 @@ def _fit(lists: Lists, names: Sequence[str], seed: int) -> dict[str, float]:
     return dict(zip(names, fitted.weights.tolist(), strict=True))
 
 
-def _talk(cases: Sequence[Case], named: Sequence[Ints]) -> Talk:
-    return Talk(named, [case.asked for case in cases], np.array([case.item for case in cases], dtype=np.int64))
+def _evidence(index: ItemIndex, cases: Sequence[Case], named: Sequence[Ints]) -> Evidence:
+    recommended = np.array([case.item for case in cases], dtype=np.int64)
+    counts = index.mentions + np.bincount(recommended, minlength=len(index))
+    return Evidence(index, np.log1p(counts), Talk(named, [case.asked for case in cases], recommended))
 
 
 def _sample(features: Floats, case: Case, random: np.random.Generator) -> tuple[Ints, Floats]:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from rejoinder_recommendation.conversation.catalogue import Catalogue
+from rejoinder.items.attributes import TAG
+
 from rejoinder_recommendation.conversation.content_words import content_words
-from rejoinder_recommendation.conversation.evidence import named_values
-from rejoinder_recommendation.conversation.filters import COMPARISONS, Filters, read_filters
+from rejoinder_recommendation.conversation.filters import COMPARISONS, read_filters
+from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.conversation.tastes import speaks_against
-from rejoinder_recommendation.conversation.title_linking import TitleLinker
+from rejoinder_recommendation.lists.filters import Filters
 
 __all__ = ["Request", "pointed_to", "read_request"]
 
@@ -20,7 +21,9 @@ _WANTS: Final = re.compile(
     r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|"
     r"(?:some|any)thing (?:like|similar|with|for|about|to (?:watch|read|see|play|wear|eat|give))|"
     r"(?:some|any) (?:good )?(?:\w+ )?(?:movies?|films?|books?|shows?|games?|songs?|products?|items?)|"
-    r"similar to|in the mood for|looking for|show me|find me|(?:a |the )?(?:gift|present) for|"
+    r"an? (?:\w+ )?(?:movie|film|book|show|game|song|product) (?:about|with|for|like|from)|"
+    r"similar to|in the mood for|(?:a |the )?(?:gift|present) for|"
+    r"(?:looking for|show me|find me)(?! (?:my|our|your|the|this|that|how|where|when)\b)|"
     r"what (?:should|could|can|shall) (?:i|we) (?:watch|read|buy|get|see|play|give)|what (?:movie|film|book|game|show))\b",
     re.IGNORECASE,
 )
@@ -102,13 +105,13 @@ class Request:
         return bool(self.liked or self.preferred or self.content or self.filters != Filters())
 
 
-def read_request(text: str, catalogue: Catalogue, linker: TitleLinker, last_list: Sequence[str] = ()) -> Request:
+def read_request(text: str, index: ItemIndex, last_list: Sequence[str] = ()) -> Request:
     """Read a message.
 
     Args:
         last_list: ids of the items shown last, in order; what "this one" or "the second" may mean.
     """
-    links = [link for link in linker.link(text) if link.score >= _SURE]
+    links = [link for link in index.linker.link(text) if link.score >= _SURE]
     without_titles = text
     for link in reversed(links):
         without_titles = f"{without_titles[: link.start]} {without_titles[link.end :]}"
@@ -121,7 +124,7 @@ def read_request(text: str, catalogue: Catalogue, linker: TitleLinker, last_list
     against = tuple(
         link.item for link in links if speaks_against(text, link) or (rejects and link.item in named_in_list)
     )
-    filters = read_filters(without_titles).merged(_kinds(without_titles, catalogue))
+    filters = read_filters(without_titles).merged(_kinds(without_titles, index))
     return Request(
         wants=bool(_WANTS.search(text)),
         explains=explains,
@@ -151,12 +154,12 @@ def pointed_to(text: str, last_list: Sequence[str]) -> tuple[str, ...]:
     return tuple(last_list) if _ALL.search(text) else tuple(last_list[:1])
 
 
-def _kinds(text: str, catalogue: Catalogue) -> Filters:
+def _kinds(text: str, index: ItemIndex) -> Filters:
     """Return the tags that a message wants, and those that it does not."""
     wanted: list[str] = []
     without: list[str] = []
-    for relation, tag in named_values(catalogue, text):
-        if relation == "tag":
+    for relation, tag in index.named_values(text):
+        if relation == TAG:
             place = re.search(re.escape(tag[: max(3, len(tag) - 1)]), text, re.IGNORECASE)
             before = text[: place.start()] if place else ""
             (without if _NOT_BEFORE.search(before) else wanted).append(tag)

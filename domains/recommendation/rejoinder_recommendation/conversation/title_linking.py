@@ -12,18 +12,18 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from rapidfuzz.distance import OSA
 from rejoinder.graph.names import halves, normalised
 from rejoinder.graph.spans import Span, Word, marked_parts, spans_of, words_of
 from rejoinder.models.heads.english import english_words
 
-from rejoinder_recommendation.conversation.catalogue import Catalogue, split_year
+from rejoinder_recommendation.item_facts import split_year
 
-__all__ = ["TitleLink", "TitleLinker"]
+__all__ = ["Title", "TitleLink", "TitleLinker"]
 
 
 def _set(words: str) -> frozenset[str]:
@@ -45,6 +45,8 @@ _SLIP: Final = -2.0
 _SLIP_TO_A_WORD: Final = -9.0
 _MOST_MISSPELT: Final = 0.2
 _SHORTEST_MISSPELT: Final = 4
+_MOST_CHANGED: Final = 20
+"""Where more than one in so many items changes, all are read anew."""
 _RARE: Final = 30
 """Titles that may share a word for it to lead to them."""
 _PART_OF_A_NAME: Final = -6.0
@@ -74,47 +76,93 @@ class TitleLink:
     others: tuple[str, ...] = ()
 
 
+class Title(NamedTuple):
+    """What an item is called.
+
+    Attributes:
+        year: when it came out, where the title does not say; None: unknown.
+        mentions: how often people spoke of it before, >= 0.
+    """
+
+    item: str
+    text: str
+    year: int | None = None
+    mentions: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     """One way to write the titles of some items."""
 
     text: str
-    items: tuple[int, ...]
+    items: tuple[str, ...]
     has_year: bool
 
 
 class TitleLinker:
-    """Links messages to the items of a catalogue.
+    """Links messages to items. Never changed: `with_changes` makes another.
 
     Args:
-        catalogue: of items of one name, the one whose title is no more than that is meant, then the one spoken of more often
-            (`mentions`), then the latest.
+        titles: of items of one name, the one whose title is no more than that is meant, then the one spoken of more often, then the latest.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        by_text: dict[str, dict[int, bool]] = defaultdict(dict)
-        for number, item in enumerate(catalogue.items):
-            name, in_title = split_year(item.title)
-            year = in_title or item.year
-            for text in _spellings(name):
-                by_text[text].setdefault(number, False)
-                if year is not None:
-                    by_text[f"{text} {year}"][number] = True
-        order = self._order
-        self._keys = {
-            text: _Key(text, tuple(sorted(numbers, key=order)), all(numbers.values()))
-            for text, numbers in by_text.items()
-        }
-        self._halves: dict[str, list[_Key]] = defaultdict(list)
-        words: dict[str, list[_Key]] = defaultdict(list)
-        for key in self._keys.values():
-            for half in halves(key.text) or ():
-                self._halves[half].append(key)
-            for word in set(key.text.split()):
-                if not word.isdigit():
-                    words[word].append(key)
-        self._rare = {word: keys for word, keys in words.items() if len(keys) <= _RARE}
+    def __init__(self, titles: Iterable[Title]) -> None:
+        english_words()  # read once, where nobody waits for it
+        self._titles = {title.item: title for title in titles}
+        items: dict[str, list[str]] = defaultdict(list)
+        for title in self._titles.values():
+            for text in _forms(title):
+                items[text].append(title.item)
+        self._keys = {text: self._key(text, those) for text, those in items.items()}
+        halved: dict[str, list[str]] = defaultdict(list)
+        worded: dict[str, list[str]] = defaultdict(list)
+        for text in self._keys:
+            for half in halves(text) or ():
+                halved[half].append(text)
+            for word in _words_in(text):
+                worded[word].append(text)
+        self._halves = {half: tuple(texts) for half, texts in halved.items()}
+        self._words = {word: tuple(texts) for word, texts in worded.items()}
+
+    def with_changes(self, gone: Collection[str], new: Collection[Title]) -> TitleLinker:
+        """Return a linker without some items, and with others in the place of older ones of their ids."""
+        leave = {*gone, *(title.item for title in new)} & self._titles.keys()
+        if _MOST_CHANGED * (len(leave) + len(new)) > len(self._titles):
+            kept = (title for item, title in self._titles.items() if item not in leave)
+            return TitleLinker([*kept, *new])
+        made = object.__new__(TitleLinker)
+        made._titles = {**self._titles, **{title.item: title for title in new}}
+        for item in gone:
+            made._titles.pop(item, None)
+        made._keys, made._halves, made._words = dict(self._keys), dict(self._halves), dict(self._words)
+        texts = {text for item in leave for text in _forms(self._titles[item])}
+        added: dict[str, list[str]] = defaultdict(list)
+        for title in new:
+            for text in _forms(title):
+                added[text].append(title.item)
+        for text in texts | added.keys():
+            before = self._keys.get(text)
+            items = [item for item in (before.items if before else ()) if item not in leave] + added.get(text, [])
+            made._put(text, items)
+        return made
+
+    def _put(self, text: str, items: list[str]) -> None:
+        """Let a way to write a title mean these items from now on, or nothing."""
+        had = text in self._keys
+        if items:
+            self._keys[text] = self._key(text, items)
+        elif had:
+            del self._keys[text]
+        if had == bool(items):
+            return
+        for of, names in ((self._halves, halves(text) or ()), (self._words, _words_in(text))):
+            for name in names:
+                others = tuple(other for other in of.get(name, ()) if other != text)
+                of[name] = (*others, text) if items else others
+
+    def _key(self, text: str, items: Iterable[str]) -> _Key:
+        ordered = tuple(sorted(items, key=self._order))
+        return _Key(text, ordered, all(_forms(self._titles[item])[text] for item in ordered))
 
     def link(self, text: str) -> tuple[TitleLink, ...]:
         """Return the items that a text names, in the order of the text; no two overlap."""
@@ -136,32 +184,33 @@ class TitleLinker:
         swapped = f"{span.text[: middle - 1]}{span.text[middle - 1 : middle + 1][::-1]}{span.text[middle + 1 :]}"
         for text, length in ((span.text, size - 1), (span.text, size), (span.text, size + 1), (swapped, size)):
             for half in halves(text, length) or ():
-                near |= {key.text: key for key in self._halves.get(half, ())}
+                near |= {key: self._keys[key] for key in self._halves.get(half, ())}
         for word in span.text.split():
-            near |= {key.text: key for key in self._rare.get(word, ())}
+            texts = self._words.get(word, ())
+            if len(texts) <= _RARE:
+                near |= {key: self._keys[key] for key in texts}
         for key in near.values():
             most = max(1, int(_MOST_MISSPELT * min(len(key.text), size)))
             slips = OSA.distance(key.text, span.text, score_cutoff=most)
             if 0 < slips <= most and _same_numbers(key.text, span.text, slips):
                 yield key, slips
 
-    def _order(self, number: int) -> tuple[bool, int, int, int]:
-        item = self._catalogue.items[number]
-        in_title = split_year(item.title)[1]
-        return in_title is not None, -item.mentions, -(in_title or item.year or 0), number
+    def _order(self, item: str) -> tuple[bool, float, int, str]:
+        title = self._titles[item]
+        in_title = split_year(title.text)[1]
+        return in_title is not None, -title.mentions, -(in_title or title.year or 0), item
 
-    def _year(self, number: int, otherwise: int) -> int:
-        item = self._catalogue.items[number]
-        return split_year(item.title)[1] or item.year or otherwise
+    def _year(self, item: str, otherwise: int) -> int:
+        title = self._titles[item]
+        return split_year(title.text)[1] or title.year or otherwise
 
     def _link(self, one: _Candidate, words: tuple[Word, ...]) -> TitleLink:
         items = one.key.items
         said = one.year
         if said is not None and not one.key.has_year:
-            items = tuple(sorted(items, key=lambda number: abs(self._year(number, said) - said)))
-        ids = tuple(self._catalogue.items[number].id for number in items)
+            items = tuple(sorted(items, key=lambda item: abs(self._year(item, said) - said)))
         score = 1 / (1 + math.exp((_ENOUGH - 1 - one.surprise) / 2))
-        return TitleLink(ids[0], words[one.span.first].start, words[one.span.last - 1].end, score, ids[1:])
+        return TitleLink(items[0], words[one.span.first].start, words[one.span.last - 1].end, score, items[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +308,21 @@ class _Reading:
             if len(text) == 4 and text.isdigit() and 1880 <= int(text) <= 2099:
                 return int(text)
         return None
+
+
+def _forms(title: Title) -> dict[str, bool]:
+    """Return the ways to write a title, and of each whether it names the year."""
+    name, in_title = split_year(title.text)
+    year = in_title or title.year
+    plain = _spellings(name)
+    found = dict.fromkeys(plain, False)
+    if year is not None:
+        found |= {f"{text} {year}": True for text in plain}
+    return found
+
+
+def _words_in(text: str) -> set[str]:
+    return {word for word in text.split() if not word.isdigit()}
 
 
 def _spellings(name: str) -> tuple[str, ...]:

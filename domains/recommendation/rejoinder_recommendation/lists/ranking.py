@@ -26,6 +26,8 @@ _FACTOR_DEVIATION: Final = 0.15
 _NOISE: Final = 0.5
 _WIDTH: Final = 0.3
 """Share of the posterior's deviation that exploring takes: with all of it, every fifth list after a first click shows nothing like it."""
+_NATS: Final = 4.0
+"""By words, an item whose odds are so many powers of e below the best one's counts 1 less: as much as all the rest together can say."""
 _OF_EACH: Final = 100
 _DRAWS: Final = 32
 _SPARE: Final = 4
@@ -40,7 +42,8 @@ class Listed:
         place: of the item on the shelf.
         score: higher is better; mostly 0 to 1.
         propensity: how likely the item was to stand where it stands.
-        parts: by name, what the score is made of; `session` is what the person's answers to lists changed, `rules` what the tenant added.
+        parts: by name, what the score is made of; `session` is what the person's answers to lists changed, `rules` what the tenant added,
+            `asked` what was asked for in words.
         because: place of the item that speaks most for it by what others had, or by text; None where nothing does.
     """
 
@@ -59,7 +62,7 @@ def make_list(
     *,
     limit: int,
     now: float,
-    text: Floats | None = None,
+    asked: Floats | None = None,
     explore: bool,
     noise: np.random.Generator,
 ) -> list[Listed]:
@@ -72,12 +75,12 @@ def make_list(
         allowed: (items), which may be listed; without `settings.repeat`, those that the person is done with are left out besides.
         limit: most items.
         now: seconds since the epoch.
-        text: (dim) of what is asked for in words; None: nothing.
+        asked: (items), logarithms of the odds of each by what was asked for in words; None: nothing was.
     """
     open_ = allowed if settings.repeat else allowed & ~person.done
     pinned = [place for place in shelf.places(settings.pin).tolist() if open_[place]][:limit]
     together = shelf.together(person.items)
-    taste = _taste(shelf, person, text)
+    taste = _taste(shelf, person)
     likes = person.weights @ together / max(person.weights.sum(), 1e-9) if len(person.items) else np.zeros(len(shelf))
     basis = _Basis(shelf, likes, taste)
     prior = np.concatenate([_PRIOR, np.zeros(shelf.factors.shape[1])])
@@ -86,12 +89,15 @@ def make_list(
     open_ = open_.copy()
     open_[pinned] = False
     pool = _candidates(shelf, likes, taste, learned.mean[len(PARTS) :], open_)
+    if asked is not None:
+        pool = np.union1d(pool, _best(np.where(open_, asked, -np.inf), min(_OF_EACH, int(open_.sum()))))
     features = basis.features(pool)
     rules = _added(shelf, settings, pool, now)
+    told = np.zeros(len(pool)) if asked is None or not len(pool) else 1 + (asked[pool] - asked[pool].max()) / _NATS
     weights = learned.draws(_DRAWS, noise, width=_WIDTH) if explore and settings.explore else learned.mean[None]
     likeness = shelf.text[pool] @ shelf.text[pool].T
     depth = min(limit - len(pinned), len(pool))
-    orders = diverse_orders(weights @ features.T + rules, np.asarray(likeness), depth, settings.diversity)
+    orders = diverse_orders(weights @ features.T + rules + told, np.asarray(likeness), depth, settings.diversity)
     order = orders[noise.integers(len(orders))]
     chances = (orders == order).mean(axis=0)
     parts = features[:, : len(PARTS)] * _PRIOR
@@ -100,6 +106,8 @@ def make_list(
     for row, chance in zip(order.tolist(), chances.tolist(), strict=True):
         named = {**dict(zip(PARTS, parts[row].tolist(), strict=True)), "session": float(session[row])}
         named["rules"] = float(rules[row])
+        if asked is not None:
+            named["asked"] = float(told[row])
         place = int(pool[row])
         because = _because(shelf, person, together, place)
         found.append(Listed(place, float(sum(named.values())), chance, named, because))
@@ -123,11 +131,9 @@ class _Basis:
         return np.hstack([known, shelf.factors[places]])
 
 
-def _taste(shelf: Shelf, person: Person, text: Floats | None) -> Floats:
-    """Return (dim) of length 1 or 0: what the person's items say, and for the most part what is asked for."""
+def _taste(shelf: Shelf, person: Person) -> Floats:
+    """Return (dim) of length 1 or 0: what the person's items say."""
     taste = person.weights @ shelf.text[person.items] if len(person.items) else np.zeros(shelf.text.shape[1])
-    if text is not None and text.shape == taste.shape:
-        taste = taste / max(float(np.linalg.norm(taste)), 1e-9) + 3 * text
     return np.asarray(taste / max(float(np.linalg.norm(taste)), 1e-9))
 
 

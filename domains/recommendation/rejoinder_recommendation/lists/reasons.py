@@ -46,7 +46,7 @@ def reason_of(shelf: Shelf, listed: Listed, paths: Sequence[ItemPath] = ()) -> t
         like = f"Like {because.title}: {', '.join(words)}."
         return kind, like if words else f"Its text is like that of {because.title}.", because.id
     if kind == "text":
-        return kind, "Its text is near to what was asked for.", None
+        return kind, "Its text is like that of what you chose.", None
     if kind == "session":
         return kind, "Like what you chose from the last lists.", None
     if kind == "rules":

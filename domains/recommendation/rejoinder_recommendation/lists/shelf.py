@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,7 +13,10 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from rejoinder_recommendation.histories import Floats, Histories, Ints
+from rejoinder_recommendation.item_facts import facts_of
+from rejoinder_recommendation.lists.filters import MEASURES
 from rejoinder_recommendation.lists.nearest import NearestItems
+from rejoinder_recommendation.lists.text_space import TextSpace, unit_rows
 from rejoinder_recommendation.sources.item_knn import ItemKnn
 
 if TYPE_CHECKING:
@@ -36,7 +40,8 @@ class Shelf:
         by_popularity: (items), places, the most popular first.
         factors: (items, n) float32, rows of length 1 or 0 in each half: main directions of the texts, and of who had what.
         available: (items).
-        price: (items), NaN where there is none.
+        settled: whether all statistics were made of these very items; see `with_catalogue`.
+        counts: (items), events of late, those of a month ago for half.
         published: (items), seconds since the epoch, NaN where it is not known.
 
     Args:
@@ -44,25 +49,66 @@ class Shelf:
     """
 
     def __init__(self, catalogue: Catalogue, log: BehaviourLog, strength: Callable[[str, Any], float]) -> None:
-        self.catalogue, self.log = catalogue, log
-        self.text = _centred(catalogue.vectors)
-        self.nearest = NearestItems(self.text)
+        self.log, self.settled = log, True
+        self._read(catalogue)
+        self._space = TextSpace(catalogue.vectors)
+        self.text = self._space.rows(catalogue.vectors)
+        events = _histories(catalogue, log, strength)
+        self.counts = _counts(events)
+        self._together = ItemKnn(events, neighbours=_NEIGHBOURS, shrinkage=_SHRINKAGE) if len(events.items) else None
+        self._of_behaviour = _behaviour_factors(events)
+        self._finish()
+
+    def with_catalogue(self, catalogue: Catalogue) -> Shelf:
+        """Return a shelf of the same shop's items as they are now, with this one's statistics: nobody did anything with new ones yet."""
+        made = object.__new__(Shelf)
+        made.log, made.settled, made._space = self.log, False, self._space
+        made._read(catalogue)
+        before, place = self.catalogue.items, self.catalogue.place
+        came = np.array([place.get(item.id, -1) for item in catalogue.items], dtype=np.int64)
+        known = np.flatnonzero(came >= 0)
+        same = np.array([came[row] >= 0 and before[came[row]] is item for row, item in enumerate(catalogue.items)])
+        same &= self._space.dim == catalogue.vectors.shape[1]
+        made.text = np.zeros((len(came), catalogue.vectors.shape[1]), dtype=np.float32)
+        made.text[same] = self.text[came[same]]
+        made.text[~same] = self._space.rows(catalogue.vectors[~same])
+        made.counts = np.zeros(len(came))
+        made.counts[known] = self.counts[came[known]]
+        made._of_behaviour = np.zeros((len(came), self._of_behaviour.shape[1]), dtype=np.float32)
+        made._of_behaviour[known] = self._of_behaviour[came[known]]
+        made._together = None if self._together is None else self._together.moved(came)
+        made._finish()
+        return made
+
+    def _read(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
         self.available = np.array([item.available for item in catalogue.items], dtype=bool)
-        self.price = np.array([item.data.get("price", np.nan) for item in catalogue.items], dtype=np.float64)
+        self._price = np.array([item.data.get("price", np.nan) for item in catalogue.items], dtype=np.float64)
         self.published = np.array([_seconds(item.data.get("published")) for item in catalogue.items])
         by_tag: defaultdict[str, list[int]] = defaultdict(list)
         for number, item in enumerate(catalogue.items):
             for tag in item.data.get("tags", ()):
                 by_tag[tag.casefold()].append(number)
         self._by_tag = {tag: np.array(numbers) for tag, numbers in by_tag.items()}
-        events = _histories(catalogue, log, strength)
-        self.popularity = _popularity(events)
+
+    def _finish(self) -> None:
+        self.nearest = NearestItems(self.text)
+        self.popularity = np.log1p(self.counts) / max(float(np.log1p(self.counts.max(initial=0.0))), 1e-9)
         self.by_popularity = np.argsort(-self.popularity, kind="stable")
-        self._together = ItemKnn(events, neighbours=_NEIGHBOURS, shrinkage=_SHRINKAGE) if len(events.items) else None
-        self.factors = np.hstack([_text_factors(self.text), _behaviour_factors(events)])
+        self.factors = np.hstack([self._space.factors(self.text), self._of_behaviour])
 
     def __len__(self) -> int:
         return len(self.catalogue)
+
+    def measure(self, name: str) -> Floats:
+        """Return (items) their price, minutes or year, NaN where it is not known."""
+        return self._price if name == "price" else self._facts[name]
+
+    @cached_property
+    def _facts(self) -> dict[str, Floats]:
+        facts = [facts_of(item) for item in self.catalogue.items]
+        values = {name: [getattr(one, name) for one in facts] for name in MEASURES if name != "price"}
+        return {name: np.array(those, dtype=np.float64) for name, those in values.items()}
 
     def together(self, items: Ints) -> Floats:
         """Return (given, items) how often other people had an item with each of those given, as a cosine."""
@@ -107,26 +153,11 @@ def _histories(catalogue: Catalogue, log: BehaviourLog, strength: Callable[[str,
     )
 
 
-def _popularity(events: Histories) -> Floats:
+def _counts(events: Histories) -> Floats:
     if not len(events.items):
         return np.zeros(events.n_items)
     weights = np.exp2((events.seconds - events.seconds.max()) / _HALF_LIFE_S)
-    counts = np.log1p(np.bincount(events.items, weights, events.n_items))
-    return np.asarray(counts / counts.max())
-
-
-def _centred(vectors: Any) -> Any:
-    some = np.linalg.norm(vectors, axis=1) > 0 if vectors.size else np.zeros(len(vectors), dtype=bool)
-    if some.sum() < 2:
-        return vectors
-    return _unit(np.where(some[:, None], vectors - vectors[some].mean(axis=0), 0).astype(np.float32))
-
-
-def _text_factors(text: Any) -> Any:
-    if not text.size:
-        return np.zeros((len(text), 0), dtype=np.float32)
-    _, directions = np.linalg.eigh(text.T @ text)
-    return _unit(text @ directions[:, ::-1][:, :_FACTORS])
+    return np.asarray(np.bincount(events.items, weights, events.n_items), dtype=np.float64)
 
 
 def _behaviour_factors(events: Histories) -> Any:
@@ -138,12 +169,7 @@ def _behaviour_factors(events: Histories) -> Any:
     damped = damped @ sparse.diags((np.asarray(matrix.sum(axis=0)).ravel() + 1) ** -0.25)
     start = np.ones(min(matrix.shape))
     _, values, directions = svds(damped.astype(np.float64), k=_FACTORS, v0=start)
-    return _unit((directions.T * values).astype(np.float32))
-
-
-def _unit(vectors: Any) -> Any:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-9)
+    return unit_rows((directions.T * values).astype(np.float32))
 
 
 def _seconds(moment: object) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from scipy import sparse
 
-from rejoinder_recommendation.histories import Floats, Histories
+from rejoinder_recommendation.histories import Floats, Histories, Ints
 
 __all__ = ["ItemKnn"]
 
@@ -38,6 +38,20 @@ class ItemKnn:
             likeness[row == column] = 0
             rows.append(_nearest(sparse.csr_matrix((likeness, (common.row, column)), shape=common.shape), neighbours))
         self._likeness: Any = sparse.vstack(rows, format="csr")
+
+    def moved(self, came: Ints) -> Self:
+        """Return the same for items in another order.
+
+        Args:
+            came: (items), the number that each item had here; -1 for an item that is new, and is nobody's neighbour yet.
+        """
+        known = np.flatnonzero(came >= 0)
+        places = sparse.csr_matrix(
+            (np.ones(len(known)), (known, came[known])), shape=(len(came), self._likeness.shape[0])
+        )
+        made = object.__new__(type(self))
+        made._likeness = (places @ self._likeness @ places.T).tocsr()
+        return made
 
     def scores(self, queries: Histories) -> Floats:
         """Return (queries, items)."""

@@ -63,7 +63,8 @@ class WantedList(Incoming):
     text: Words | None = Field(default=None, description="What is asked for, in words.")
     filters: dict[str, JsonValue] = Field(
         default_factory=dict,
-        description="`like` (ids), `tags`, `without` (ids or tags), `price_min`, `price_max`; a plugin may know others.",
+        description="`like` and `dislike` (ids), `tags`, `without` (ids or tags), `price_min`, `price_max`, likewise `minutes_` "
+        "and `year_`; a plugin may know others.",
     )
     limit: Annotated[int, Field(ge=1, le=100)] = 10
     explain: bool = Field(default=False, description="Tell what each score is made of.")
