@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rejoinder.cli import app
 from rejoinder.errors import InvalidInputError
 from rejoinder.store.users import ensure_user, set_consent
+from rejoinder.testing.doubles import HashEncoder
 from rejoinder_recommendation.list_files import list_writer
+from typer.testing import CliRunner
 
 from tests.support.shop import ITEMS, Shop, shop
 
@@ -70,3 +73,27 @@ def test_files_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lists.jsonl", "lists.parquet"]
     with pytest.raises(InvalidInputError, match="jsonl"), list_writer(tmp_path / "lists.xlsx"):
         pass
+
+
+def test_the_command_writes_a_tenants_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REJOINDER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("rejoinder.application.load_encoder", lambda *_, **__: HashEncoder())
+    monkeypatch.setattr("rejoinder.cli.items.load_encoder", HashEncoder)
+    (tmp_path / "items.csv").write_text("id,title,director\na,Hulk,Ang Lee\nb,Ice Storm,Ang Lee\nc,Jaws,\n")
+
+    def call(*arguments: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    call("tenant", "create", "acme")
+    call("items", "load", str(tmp_path / "items.csv"), "--tenant", "acme")
+    out = tmp_path / "alike.jsonl"
+    said = call("recommender", "export", str(out), "--tenant", "acme", "--for", "items", "--limit", "2", "--json")
+    assert json.loads(said) == {"file": str(out), "lists": 3, "empty": 0}
+    lists = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [one["item_id"] for one in lists] == ["a", "b", "c"]
+    assert {item["id"] for item in lists[0]["items"]} == {"b", "c"}
+    call("recommender", "export", str(tmp_path / "lists.xlsx"), "--tenant", "acme", code=1)
+    call("recommender", "export", str(out), "--tenant", "nobody", code=1)
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 3, "an older file stays where a new one cannot be made"

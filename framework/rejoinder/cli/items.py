@@ -28,6 +28,12 @@ Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's id.")]
 def load(
     paths: Annotated[list[Path], typer.Argument(help="CSV or JSON lines (.jsonl); .gz is fine.", metavar="FILE")],
     tenant: Tenant,
+    graph: Annotated[
+        bool,
+        typer.Option(
+            "--graph", help="Make the tenant's knowledge graph where it has none; items are kept in it from then on."
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Read items and keep them, in place of older ones of their ids.
@@ -52,7 +58,7 @@ def load(
         say(f"{counts['new']} new items, {counts['changed']} changed, {counts['unchanged']} as they were.")
         for row in bad:
             typer.echo(f"{row['file']}, line {row['line']}: {row['reason']}", err=True)
-    _mirror(tenant)
+    _mirror(tenant, make=graph)
     if bad:
         raise typer.Exit(1)
 
@@ -125,9 +131,9 @@ async def _load(tenant: str, values: list[object]) -> list[ItemResult]:
         return await ItemLoading(database, tenant, encoder).take(list(enumerate(values)))
 
 
-def _mirror(tenant: str) -> None:
+def _mirror(tenant: str, *, make: bool = False) -> None:
     """Let the tenant's graph, where it has one, follow; what cannot be done now is done by the next process that serves."""
-    if not load_settings().settings.has_graph:
+    if not make and not load_settings().settings.has_graph:
         return
     from rejoinder.cli.graph_tenant import opened
     from rejoinder.graph.graph import Graph
@@ -141,7 +147,7 @@ def _mirror(tenant: str) -> None:
             return await ItemMirror(database).follow(tenant, ask)
 
     try:
-        with opened(tenant) as graph:
+        with opened(tenant, make=make) as graph:
             done = run(work(graph))
     except NotFoundError:  # this tenant has no graph
         return

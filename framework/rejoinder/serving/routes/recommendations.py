@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from rejoinder.errors import AccessError, InvalidInputError
+from rejoinder.events.ingestion import EventIngestion
 from rejoinder.items.exporting import Whose, export_lists
 from rejoinder.items.listing import make_list
 from rejoinder.serving.access import Entry, May
@@ -17,7 +18,8 @@ from rejoinder.serving.door import TheDoor
 from rejoinder.serving.event_lines import LINES
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
-from rejoinder.serving.schemas.items import RecommendationList, WantedList
+from rejoinder.serving.schemas.items import BehaviourIn, BehaviourTaken, RecommendationList, WantedList
+from rejoinder.store.ids import new_id
 
 router = APIRouter(prefix="/recommendations", tags=["items"], route_class=JsonRoute)
 
@@ -31,10 +33,7 @@ router = APIRouter(prefix="/recommendations", tags=["items"], route_class=JsonRo
 async def recommend(wanted: WantedList, entry: Annotated[Entry, Depends(May("converse"))], door: TheDoor) -> Response:
     """Ranked for a user or a visit by what they did up to now, the last click included. An end user's token lists for that user only.
     The list is kept as a decision with the probability of each item at its place. An empty list says why it is empty."""
-    own = entry.principal.user_id
-    if own is not None and wanted.user_id not in (None, own):
-        raise AccessError("this token is another user's: leave user_id out")
-    user = wanted.user_id or own
+    user = _own_user(entry, wanted.user_id)
     if user is None and wanted.session_id is None and not wanted.filters and not wanted.text:
         raise InvalidInputError("say for whom: user_id or session_id; or name filters, such as like, or a text")
     made = await make_list(
@@ -50,6 +49,33 @@ async def recommend(wanted: WantedList, entry: Annotated[Entry, Depends(May("con
     )
     shown = [_shown(number, answer, explain=wanted.explain) for number, answer in enumerate(made.answers)]
     return json_response({"decision_id": made.decision_id, "items": shown, "note": made.note})
+
+
+@router.post(
+    "/behaviour",
+    response_model=BehaviourTaken,
+    responses=responses_for("not-found", "conflict", "invalid-input", "busy"),
+    summary="Tell what somebody did with an item",
+)
+async def behaved(did: BehaviourIn, entry: Annotated[Entry, Depends(May("converse"))], door: TheDoor) -> Response:
+    """For pages that hold an end user's token, which tells of that user only; a shop's server sends many events at once to `/v1/events`.
+    The very next list knows it."""
+    user = _own_user(entry, did.user_id)
+    application = door.application
+    sent = {
+        "id": did.id or new_id("did"),
+        "source": "recommendations",
+        "kind": did.kind,
+        "user_id": user,
+        "session_id": did.session_id,
+        "item_id": did.item_id,
+        "data": {} if did.value is None else {"value": did.value},
+    }
+    request = await application.models.request_for(entry.tenant, entry.caller)
+    (result,) = await EventIngestion(application, request).take([(0, sent)])
+    if result.status == "refused":
+        raise InvalidInputError(result.reason)
+    return json_response({"id": result.id, "status": result.status, "reason": result.reason})
 
 
 @router.get(
@@ -82,6 +108,18 @@ async def export(
             yield orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE)
 
     return StreamingResponse(lines(), media_type=LINES, headers={"cache-control": "no-store"})
+
+
+def _own_user(entry: Entry, named: str | None) -> str | None:
+    """Return whom a request is about: the user of a token, or whom the holder of a key names.
+
+    Raises:
+        AccessError: the token is another user's.
+    """
+    own = entry.principal.user_id
+    if own is not None and named not in (None, own):
+        raise AccessError("this token is another user's: leave user_id out")
+    return named or own
 
 
 def _shown(number: int, answer: Any, *, explain: bool) -> dict[str, Any]:

@@ -70,6 +70,30 @@ class WantedList(Incoming):
     explain: bool = Field(default=False, description="Tell what each score is made of.")
 
 
+class BehaviourIn(Incoming):
+    """What somebody did with an item that they were shown."""
+
+    model_config = Incoming.model_config | example(kind="click", item_id="sku-7")
+
+    kind: Literal["view", "click", "add", "buy", "rate", "like", "dislike", "dismiss", "share", "comment"]
+    item_id: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+    user_id: UserId | None = Field(default=None, description="Who; a token's own user where it is left out.")
+    session_id: UserId | None = Field(default=None, description="The visit in which it happened.")
+    value: float | None = Field(default=None, description="Of a `rate`: the rating, on the tenant's scale.")
+    id: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")] | None = Field(
+        default=None,
+        description="The sender's id: the same again changes nothing. Without one, each call is an event of its own.",
+    )
+
+
+class BehaviourTaken(Outgoing):
+    """An event that is kept."""
+
+    id: str
+    status: Literal["accepted", "duplicate"]
+    reason: str = Field(description="How it was understood, such as an item that the catalogue lacks; mostly empty.")
+
+
 class ItemPath(Outgoing):
     """How a listed item is connected with one that the person knows."""
 
