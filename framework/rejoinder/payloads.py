@@ -152,6 +152,7 @@ class Query:
     """What answers are wanted for. `kind` is "reply", "recommendation" or a domain's own.
 
     `explore`: whether the order may be left to chance, to learn from it; the host says False where a flow or an effect is under way.
+    `explain`: whether reasons are wanted that cost time to find, such as paths in the graph.
     """
 
     kind: Name = "reply"
@@ -164,6 +165,7 @@ class Query:
     history: tuple[Utterance, ...] = ()
     limit: Annotated[int, Ge(1), Le(1000)] = 5
     explore: bool = True
+    explain: bool = False
 
 
 @payload
@@ -612,6 +614,8 @@ class Domain:
     A title is what a person would call the intent, as in "Did you mean: <title>?". Flows are what `rejoinder.flows.load_flows`
     takes: files, folders, or `Flow`s; the settings of the plugin `flows` say which of them a tenant has. `answers` is the field of the
     settings that holds a tenant's own answers by intent: the host writes what people accept into it (`rejoinder.learning.clusters`).
+    `topics` is the one that holds the topics of documents by name, each a table with `words` and `examples`; the domain's observations of
+    the type `topic` name them, and the host writes new ones that people accept into it (`rejoinder.monitoring.new_topics`).
     """
 
     name: Name
@@ -622,6 +626,7 @@ class Domain:
     version: str = "0"
     flows: tuple[Any, ...] = ()
     answers: str = ""
+    topics: str = ""
 
 
 @payload

@@ -23,6 +23,7 @@ from rejoinder.serving.openapi import describe
 from rejoinder.serving.problems import ProblemError, answer_problem
 from rejoinder.serving.responses import JsonRoute
 from rejoinder.serving.routes import (
+    alert_rules,
     alerts,
     conversations,
     documents,
@@ -36,6 +37,7 @@ from rejoinder.serving.routes import (
     learning,
     metrics,
     models,
+    new_topics,
     recommendations,
     reports,
     review,
@@ -107,7 +109,9 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         events,
         sources,
         trends,
+        new_topics,
         alerts,
+        alert_rules,
         items,
         recommendations,
         health,
