@@ -14,6 +14,7 @@ import orjson
 from rejoinder.errors import InvalidInputError
 from rejoinder.events.files import ENDINGS, read_event_rows
 from rejoinder.payloads import Poll
+from rejoinder.wire import check
 
 __all__ = ["poll_folder"]
 
@@ -21,6 +22,7 @@ DONE: Final = "done"
 FAILED: Final = "failed"
 _MOST_ROWS: Final = 256
 _MOST_BYTES: Final = 1 << 20
+_MOST_LINE_BYTES: Final = 10_000_000
 _SETTLED_S: Final = 2.0
 """Seconds without a change after which a file counts as written."""
 _MOST_NAMED: Final = 5
@@ -72,7 +74,7 @@ def _read(folder: Path, place: _Place) -> tuple[list[dict[str, Any]], list[str],
     end, seen = place.end, 0
     try:
         with (folder / place.file).open("rb") as file:
-            found = read_event_rows(file, place.file, start=place.end, most_bytes=_MOST_BYTES)
+            found = read_event_rows(file, place.file, start=place.end, most_bytes=_MOST_LINE_BYTES)
             for one in itertools.islice(found, _MOST_ROWS):
                 seen, end = seen + 1, one.end
                 try:
@@ -100,6 +102,9 @@ def _row(value: Any) -> dict[str, Any]:
             raise InvalidInputError(f"the line is not JSON in UTF-8: {error.msg}") from error
     if not isinstance(value, dict):
         raise InvalidInputError("the line is no JSON object")
+    check(
+        Poll, Poll(rows=(value,), cursor=None)
+    )  # what cannot be handed on, such as what is nested too deeply, is this row's fault alone
     return value
 
 

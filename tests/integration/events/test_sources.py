@@ -263,7 +263,7 @@ async def test_a_source_that_fails_says_why_and_is_tried_later_and_later(tmp_pat
 
 
 def written(folder: Path, name: str, content: str | bytes, *, age_s: float = 60) -> Path:
-    """Put a file into a folder, as if it had been there for a while."""
+    """Put a file into a folder, as if it had last been changed so long ago."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -279,22 +279,32 @@ async def test_files_are_read_once_and_moved_when_what_they_say_is_kept(tmp_path
         assert news.is_dir()
         many = [{"id": f"n{n}", "text": f"Document {n} tells what number {n} did at {n}"} for n in range(600)]
         lines = [json.dumps(one) for one in many]
-        lines[300:300] = ["{", json.dumps({"text": "PK\x03\x04"}), json.dumps({"id": "n1", "text": "another one"}), "7"]
+        deep = '{"text": "deep", "data": {"x": ' + "[" * 100 + "]" * 100 + "}}"
+        lines[300:300] = [
+            deep,
+            json.dumps({"text": "x" * 9_000_000}),
+            "y" * 11_000_000,
+            "{",
+            json.dumps({"text": "PK\x03\x04"}),
+            json.dumps({"id": "n1", "text": "another one"}),
+            "7",
+        ]
         written(news, "a.jsonl", "\n".join(lines))
         written(news, "b.csv", "at,text\n2026-03-02T20:00:00,Acme opens a branch in Osaka this year\n1,2,3\n")
         written(news, "c.txt", "Acme closes its branch in Kyoto this year")
         written(news, "d.txt", b"caf\xe9")
         written(news, "e.csv", "")
         written(news, "f.pdf", b"%PDF")
-        written(news, "g.txt", "still being written", age_s=0)
+        written(news, "g.txt", "still being written", age_s=-3600)
         (news / "h.txt").symlink_to("/etc/passwd")
         found = await poll_now(at.application, "acme", "desk")
         assert found.error == ""
-        assert found.counts == {"accepted": 602, "refused": 2}
+        assert found.counts == {"accepted": 602, "refused": 3}
         told = " ".join(found.problems)
         assert all(
             name in told for name in ("a.jsonl", "b.csv", "d.txt", "e.csv", "f.pdf", "another event has this id")
         )
+        assert all(reason in told for reason in ("levels deep", "at most 100000", "larger than 10000000", "not JSON"))
         assert sorted(path.name for path in (news / "done").iterdir()) == ["a.jsonl", "b.csv", "c.txt"]
         assert sorted(path.name for path in (news / "failed").iterdir()) == ["d.txt", "e.csv"]
         assert sorted(path.name for path in news.iterdir() if not path.is_dir()) == ["f.pdf", "g.txt", "h.txt"]

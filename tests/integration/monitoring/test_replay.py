@@ -30,11 +30,16 @@ from rejoinder.store.alerts import list_alert_rows
 from rejoinder.store.database import Database
 from rejoinder.store.tenants import create_tenant
 
-from tests.services.server import PROGRAM, Server, environment, rejoinder, running_server
+from tests.services.server import PATIENT_HOOKS, PROGRAM, Server, environment, running_server
 from tests.support.stocknet import write_tweets
 
 BEGUN = datetime(2026, 1, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
+COMPANIES = {
+    "DIS": {"name": "Walt Disney Company", "aliases": ["Disney"], "tickers": ["DIS"]},
+    "GOOG": {"name": "Google", "tickers": ["GOOG", "GOOGL"]},
+    "BABA": {"name": "Alibaba Group", "tickers": ["BABA"]},
+}
 WATCH = {"examples": 0, "surges": {"bucket_minutes": 1440, "watch": ["mention"]}}
 DISABLED = ("customer_service", "recommendation")
 
@@ -140,24 +145,35 @@ def worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "rejoinder.toml").write_text(
-        f"[plugins]\ndisabled = {json.dumps(list(DISABLED))}\n[store]\nsynchronous = 'NORMAL'\n[workers]\nlease_s = 2\n"
-    )
-    for tenant in ("acme", "other"):
-        assert rejoinder(tmp_path, "tenant", "create", tenant).returncode == 0
-    for name, value in WATCH.items():
-        set_up = rejoinder(tmp_path, "tenant", "set", "acme", f"finance_sentiment.{name}", json.dumps(value))
-        assert set_up.returncode == 0, set_up.stderr
+    plugins = f"[plugins]\ndisabled = {json.dumps(list(DISABLED))}\n"
+    quick = "[store]\nsynchronous = 'NORMAL'\n[workers]\nlease_s = 2\n[encoder]\nbackend = 'onnx-int8'\n"
+    (tmp_path / "rejoinder.toml").write_text(plugins + quick + PATIENT_HOOKS, encoding="utf-8")
     with running_server(tmp_path) as running:
+        for tenant, settings in (("acme", {"finance_sentiment": WATCH | {"companies": COMPANIES}}), ("other", {})):
+            made = httpx.post(
+                f"{running.url}/v1/tenants",
+                headers={"authorization": f"Bearer {running.operator_key}"},
+                json={"id": tenant, "settings": settings},
+                timeout=60,
+            )
+            assert made.status_code == 201, made.text
         yield running
+
+
+def _key(server: Server, tenant: str) -> str:
+    """Return a new key of a tenant's admins."""
+    headers = {"authorization": f"Bearer {server.operator_key}", "rejoinder-tenant": tenant}
+    made = httpx.post(f"{server.url}/v1/keys", headers=headers, json={"role": "admin"}, timeout=60)
+    assert made.status_code == 201, made.text
+    return str(made.json()["key"])
 
 
 @pytest.mark.slow
 def test_two_months_of_tweets_at_a_server_with_a_worker(tmp_path: Path, server: Server) -> None:
-    """Alerts, charts, an interruption by Ctrl+C, and another tenant that sees nothing of it."""
+    """Alerts, charts, an interruption by Ctrl+C, talk about one of the alerts, and another tenant that sees nothing of it."""
     tweets = tmp_path / "tweets.csv"
-    count = write_tweets(tweets, ("DIS", "GOOG", "BABA"), "2015-08-01", "2015-10-01")
-    key = json.loads(server.run("key", "create", "--tenant", "acme", "--role", "admin", "--json").stdout)["key"]
+    count = write_tweets(tweets, tuple(COMPANIES), "2015-08-01", "2015-10-01")
+    key = _key(server, "acme")
     command = ("monitor", "replay", str(tweets), "--tenant", "acme", "--url", server.url, "--key", key)
     files = ("--report", str(tmp_path / "report.json"), "--pictures", str(tmp_path / "pictures"), "--json")
 
@@ -204,10 +220,35 @@ def test_two_months_of_tweets_at_a_server_with_a_worker(tmp_path: Path, server: 
         assert len(found["pictures"]) == 1 + len({one["key"] for one in found["alerts"]})
         assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in found["pictures"])
 
-        other = json.loads(server.run("key", "create", "--tenant", "other", "--role", "admin", "--json").stdout)["key"]
+        talk = _Talk(server, headers)
+        assert talk.say("Which alerts are open?").startswith(f"{len(told_alone)} alerts are open")
+        spoken_of = talk.say("Tell me about the first one")
+        (meant,) = [one for one in told_alone if one["explanation"] in spoken_of]
+        assert "The documents that drove it" in spoken_of
+        cited = {one["source"] for one in talk.last["reply"]["citations"]}
+        assert cited
+        assert cited <= {one["source"] for one in meant["evidence"]}
+
+        other = _key(server, "other")
         assert _get(server, "/alerts", {"authorization": f"Bearer {other}"}) == {"alerts": []}
         crossing = asyncio.run(_refused(server.url, other))
         assert crossing
+
+
+class _Talk:
+    """A conversation with the bot."""
+
+    def __init__(self, server: Server, headers: dict[str, str]) -> None:
+        self._client = httpx.Client(base_url=f"{server.url}/v1", headers=headers, timeout=120)
+        self._path = f"/conversations/{self._client.post('/conversations', json={}).json()['id']}/messages"
+        self.last: dict[str, Any] = {}
+
+    def say(self, text: str) -> str:
+        """Say something; return the answer."""
+        response = self._client.post(self._path, json={"text": text})
+        assert response.status_code == 200, response.text
+        self.last = response.json()
+        return "\n".join(self.last["reply"]["parts"])
 
 
 async def _refused(url: str, key: str) -> bool:
