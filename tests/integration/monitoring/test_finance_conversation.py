@@ -146,9 +146,7 @@ def documents() -> list[dict[str, Any]]:
     told += [(monday - timedelta(days=7 - day), f"Acme opens plant number {day}") for day in range(5)]
     told += [(monday + timedelta(hours=hour), f"Acme hires engineers, round {hour}") for hour in range(2)]
     tuesday = monday + timedelta(days=1)
-    told += [
-        (tuesday + timedelta(hours=2 * hour), f"Acme reports a loss after recall {hour}") for hour in range(6)
-    ]
+    told += [(tuesday + timedelta(hours=2 * hour), f"Acme reports a loss after recall {hour}") for hour in range(6)]
     told.append((tuesday.replace(hour=22), "Acme loss deepens after recall"))
     told += [(monday + timedelta(days=day), f"Globex reports a loss, note {day}") for day in range(2)]
     told += [(monday - timedelta(days=6), "Globex grows"), (monday, "Initech grows")]
@@ -191,7 +189,9 @@ async def test_an_analyst_asks_sets_a_rule_and_looks_at_its_alert(tmp_path: Path
         why = await at.say("Why did it drop on Tuesday?")
         count, bad, mean = counted("Acme", day(3), day(4))
         assert (count, bad) == (7, 7)
-        assert f"on Tuesday (Tue 3 Mar 2026): {count} documents, {bad} negative (100%), mean sentiment {mean:+.2f}" in why
+        assert (
+            f"on Tuesday (Tue 3 Mar 2026): {count} documents, {bad} negative (100%), mean sentiment {mean:+.2f}" in why
+        )
         assert "recall" in why
         cited = {one["source"] for one in at.last["reply"]["citations"]}
         assert cited <= {one["id"] for one in documents() if "Acme" in one["text"] and "loss" in one["text"]}
@@ -263,7 +263,9 @@ async def test_what_is_asked_stays_in_the_tenant_and_with_its_analysts(tmp_path:
         assert (await at.ask("POST", theirs, "ben", json={"text": "hello"})).status_code == 404
         assert (await at.ask("DELETE", f"/v1/alert-rules/{rule['id']}")).status_code == 204
         made = await at.ask(
-            "POST", "/v1/alert-rules", json={"key": "acme", "condition": {"measure": "count", "comparison": "times", "threshold": 0.5}}
+            "POST",
+            "/v1/alert-rules",
+            json={"key": "acme", "condition": {"measure": "count", "comparison": "times", "threshold": 0.5}},
         )
         assert made.status_code == 422
 
