@@ -79,6 +79,7 @@ class FinanceSentimentPlugin:
                 intents=INTENTS,
                 graph_schema=_SCHEMA,
                 version="1",
+                topics="topics",
             )
         ]
 
@@ -140,7 +141,7 @@ class FinanceSentimentPlugin:
         self, observations: Sequence[Observation], state: DetectorState, context: Context
     ) -> Detection | None:
         """Look for surges of texts about companies and topics, and of bad news."""
-        return await detect_surges(observations, state, context.settings.surges, context)
+        return await detect_surges(observations, state, context.settings, context)
 
     @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation_chat"), deadline_s=5.0)
     async def decide_action(

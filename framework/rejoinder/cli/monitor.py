@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from rejoinder.cli.monitor_rules import app as rules_app
+from rejoinder.cli.moments import parse_moment
+from rejoinder.cli.monitor_replay import replay
+from rejoinder.cli.monitor_rules import app as rules
+from rejoinder.cli.monitor_sources import app as sources
+from rejoinder.cli.new_topics import app as new_topics
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
-from rejoinder.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,8 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "opened"]
 
-app = typer.Typer(help="What is spoken of, and alerts: trends, alerts, marks, rules.", no_args_is_help=True)
-app.add_typer(rules_app, name="rules")
+_HELP: Final = "What is spoken of, and alerts: trends, alerts, marks, rules, replay, sources, topics."
+
+app = typer.Typer(help=_HELP, no_args_is_help=True)
+app.add_typer(rules, name="rules")
+app.add_typer(sources, name="sources")
+app.add_typer(new_topics, name="topics")
 
 _DAYS: Final = 28
 _ALERT: Final = ("id", "at", "severity", "key", "title", "part_of", "acknowledged_by", "mark")
@@ -49,9 +56,9 @@ class MarkName(StrEnum):
     noise = "noise"
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def _group() -> None:
-    """What is spoken of, and alerts: trends, alerts, marks, rules."""
+    """Hold the commands."""
 
 
 @app.command()
@@ -76,7 +83,7 @@ def trends(
     from rejoinder.cli.runtime import run
     from rejoinder.wire import to_json
 
-    moments = [_moment(start, "--from"), _moment(end, "--to"), _moment(as_of, "--as-of")]
+    moments = [parse_moment(start, "--from"), parse_moment(end, "--to"), parse_moment(as_of, "--as-of")]
     found = run(_trends(tenant, kind, tuple(key or ()), moments, by, limit))
     if json:
         say("", json=True, data=to_json(found))
@@ -149,6 +156,9 @@ def mark(
 
     shift = run(_mark(tenant, alert, as_what.value))
     show_record({"id": alert, "mark": as_what.value, "threshold_shift": shift}, json=json)
+
+
+app.command()(replay)
 
 
 # --- within --------------------------------------------------------------------------------------------------------
@@ -226,13 +236,3 @@ async def _mark(tenant: str, alert: str, mark: Mark) -> float:
 
 
 _BY: Final = "command line"
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInputError(f"{option}: expected a moment such as 2026-01-31T12:00:00Z, not {text!r}") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
