@@ -184,7 +184,7 @@ def _stranger(turn: Turn) -> Action:
     titles = [one.title for one in options]
     choice = titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
     text = f"I know no company that is called “{named.unknown}”. Did you mean {choice}?"
-    if any(turn.directory.read(named.unknown).meant):
+    if named.shared:
         text = f"Several companies are called “{named.unknown}”. Do you mean {choice}?"
     memory = replace(turn.memory, waiting=replace(turn.request, keys=named.keys))
     return turn.asks(text, _COMPANY, memory, "unknown company", options=options)
