@@ -105,6 +105,10 @@ def test_who_is_not_known_is_told_apart_from_words() -> None:
     far = DIRECTORY.with_strangers(Named(), "How is Zzyzx Motors doing?")
     assert (far.unknown, far.meant) == ("Zzyzx Motors", ())
     assert DIRECTORY.with_strangers(Named(), "Why did it fall and which suppliers are affected?").unknown == ""
+    beside = DIRECTORY.read("sentiment on Acme for traders")
+    assert DIRECTORY.with_strangers(beside, beside.rest).unknown == ""
+    joined = DIRECTORY.read("compare acme and zork")
+    assert DIRECTORY.with_strangers(joined, joined.rest).unknown == "zork"
     shared = DIRECTORY.read("How is Orion?")
     assert (shared.keys, shared.unknown, set(shared.meant)) == ((), "Orion", {"orion-1", "orion-2"})
 

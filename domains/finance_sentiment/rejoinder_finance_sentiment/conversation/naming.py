@@ -30,6 +30,7 @@ _ALIKE: Final = 72.0
 """Likeness (0 to 100) from which on a name may have been meant."""
 _MOST_MEANT: Final = 3
 _WORD: Final = re.compile(r"\$?[^\W_](?:[\w&.'’-]*[^\W_])?")
+_JOINING: Final = frozenset(("and", "or", "versus", "vs", "than"))
 _BEFORE_NAMES: Final = frozenset(
     ("on", "about", "of", "for", "with", "at", "and", "or", "versus", "vs", "to", "than", "around", "is", "are", "has")
 )
@@ -126,7 +127,7 @@ class Directory:
             >>> directory.with_strangers(Named(), "What about Globbex?").meant
             ('globex',)
         """
-        if named.unknown or not (unknown := self._strange(rest)):
+        if named.unknown or not (unknown := self._strange(rest, beside=bool(named.keys))):
             return named
         return replace(named, unknown=unknown, meant=self.meant(unknown))
 
@@ -143,8 +144,13 @@ class Directory:
         """Return the mentions of a text in which nothing is written large."""
         return self._index.mentions(text.casefold()) if len(text.casefold()) == len(text) else ()
 
-    def _strange(self, rest: str) -> str:
-        """Return the words that look like the name of a company and are none."""
+    def _strange(self, rest: str, *, beside: bool) -> str:
+        """Return the words that look like the name of a company and are none.
+
+        Args:
+            beside: whether another company is named: then a word that is written small must be joined to it.
+        """
+        joining = _JOINING if beside else _BEFORE_NAMES
         known = plain_words()
         run: list[str] = []
         before = ""
@@ -153,7 +159,7 @@ class Directory:
             small = word.casefold().removesuffix("'s").removesuffix("’s")
             plain = small in known or small in STOP_WORDS or small in PLAIN_WORDS or not small.strip("$%.-").isalpha()
             large = (word[:1].isupper() and place > 0) or word.startswith("$")
-            if not plain and (large or run or before in _BEFORE_NAMES):
+            if not plain and (large or run or before in joining):
                 run.append(word.removesuffix("'s").removesuffix("’s"))
             elif run:
                 break
