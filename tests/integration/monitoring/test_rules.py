@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from rejoinder.monitoring.rules import Condition
+from rejoinder.store.personal_data import personal_rows
 
 from tests.integration.monitoring.test_monitoring_over_http import BEGUN, Desk, desk
 
@@ -66,6 +67,21 @@ async def test_bad_news_doubles_against_the_window_before(tmp_path: Path) -> Non
         (alert,) = (await at.got("/alerts"))["alerts"]
         assert alert["data"]["value"] == 3.0
         assert alert["data"]["before"] == 0.0
+
+
+async def test_a_persons_rules_are_exported_and_go_with_them(tmp_path: Path) -> None:
+    async with desk(tmp_path, **QUIET) as at:
+        rule = await wanted(at, measure="count", comparison="above", threshold=5.0)
+        (kept,) = (await at.got("/alert-rules"))["rules"]
+        database = at.application.database
+        rows = await personal_rows(database, "acme", kept["user_id"], "alert_rule")
+        assert [one["id"] for one in rows] == [rule]
+        assert await personal_rows(database, "other", kept["user_id"], "alert_rule") == []
+        await at.application.eraser.erase("other", kept["user_id"], by="admin")
+        assert len((await at.got("/alert-rules"))["rules"]) == 1
+        report = await at.application.eraser.erase("acme", kept["user_id"], by="admin")
+        assert report.counts["alert_rules"] == 1
+        assert (await at.got("/alert-rules"))["rules"] == []
 
 
 @pytest.mark.parametrize(
