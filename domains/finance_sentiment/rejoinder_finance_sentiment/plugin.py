@@ -157,14 +157,14 @@ class FinanceSentimentPlugin:
         """Look for surges of texts about companies and topics, and of bad news."""
         return await detect_surges(observations, state, context.settings, context)
 
-    @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation"), deadline_s=5.0)
+    @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation"))
     async def decide_action(
         self, message: Message, understanding: Understanding, state: ConversationState, context: Context
     ) -> Action | None:
         """Answer questions about companies, alerts and rules; None for all else."""
         return await self._conversation.decide(message, understanding, state, context)
 
-    @hookimpl(deadline_s=10.0)
+    @hookimpl()
     async def retrieve_answers(self, query: Query, context: Context) -> list[Answer]:
         """Count what was observed, where somebody asks."""
         return await self._conversation.answers(query, context)

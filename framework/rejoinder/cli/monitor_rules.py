@@ -120,20 +120,11 @@ async def _add(tenant: str, user: str, key: str, name: str, condition: Condition
     from rejoinder.cli.monitor import opened
     from rejoinder.context import utc_now
     from rejoinder.store.alert_rules import add_alert_rule
-    from rejoinder.store.ids import new_id
-    from rejoinder.store.tables import AlertRule
 
     async with opened(tenant) as (database, _):
-        row = AlertRule(
-            tenant_id=tenant,
-            id=new_id("rule"),
-            user_id=user,
-            key=key,
-            name=name,
-            created_at=utc_now(),
-            **condition.model_dump(),
+        return await add_alert_rule(
+            database, tenant, user_id=user, key=key, name=name, condition=condition.model_dump(), at=utc_now()
         )
-        return await add_alert_rule(database, row)
 
 
 async def _remove(tenant: str, rule: str) -> None:

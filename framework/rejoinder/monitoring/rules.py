@@ -174,7 +174,7 @@ def _alert(
     drove = sorted(counted, key=lambda one: (-(one.score or 0.0) if best else (one.score or 0.0), one.event_id))
     return Alert(
         incident=f"rule:{rule.id}@{end:%Y-%m-%dT%H:%M:%S}Z",
-        title=f"Your rule: {condition.in_words(name)}",
+        title=f"Rule: {condition.in_words(name)}",
         severity="warning",
         at=end,
         key=rule.key,

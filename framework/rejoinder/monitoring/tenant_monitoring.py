@@ -114,16 +114,16 @@ class TenantMonitoring:
         self, rule_id: str, user_id: str, key: str, name: str, condition: Condition, *, at: datetime
     ) -> AlertRule:
         """Keep a rule of a user; one with an id that is known changes nothing."""
-        row = AlertRule(
-            tenant_id=self.tenant,
-            id=rule_id,
+        return await add_alert_rule(
+            self._database,
+            self.tenant,
+            rule_id=rule_id,
             user_id=user_id,
             key=key,
             name=name,
-            created_at=at,
-            **condition.model_dump(),
+            condition=condition.model_dump(),
+            at=at,
         )
-        return await add_alert_rule(self._database, row)
 
     async def remove_rule(self, rule_id: str, user_id: str) -> None:
         """Remove a rule of a user.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.store.access import add_missing, get_record, list_records, missing, reading, writing
 from rejoinder.store.chunks import in_chunks
+from rejoinder.store.ids import new_id
 from rejoinder.store.tables import AlertRule, table_of
 
 __all__ = ["Looked", "add_alert_rule", "list_alert_rules", "remove_alert_rule", "rules_about", "rules_looked_at"]
@@ -27,14 +28,29 @@ class Looked(NamedTuple):
 
 
 @writing
-def add_alert_rule(session: Session, rule: AlertRule) -> AlertRule:
-    """Keep a rule, and return it as it is kept; one with an id that is known changes nothing.
+def add_alert_rule(
+    session: Session,
+    tenant_id: str,
+    *,
+    user_id: str,
+    key: str,
+    name: str,
+    condition: Mapping[str, Any],
+    at: datetime,
+    rule_id: str | None = None,
+) -> AlertRule:
+    """Keep a rule, and return it as it is kept.
 
+    Args:
+        condition: the fields of a `rejoinder.monitoring.rules.Condition`.
+        rule_id: an id that is known changes nothing; None: a new one.
     Raises:
         ConflictError: there is no such tenant.
     """
-    add_missing(session, _rules, [rule.model_dump()])
-    return get_record(session, AlertRule, "alert rule", rule.tenant_id, rule.id)
+    id_ = rule_id or new_id("rule")
+    row = AlertRule(tenant_id=tenant_id, id=id_, user_id=user_id, key=key, name=name, created_at=at, **condition)
+    add_missing(session, _rules, [row.model_dump()])
+    return get_record(session, AlertRule, "alert rule", tenant_id, id_)
 
 
 @reading

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +44,12 @@ COMPANIES = {
     "globex": {"name": "Globex Corporation"},
     "initech": {"name": "Initech"},
 }
+
+
+@cache
+def encoder() -> Encoder:
+    """Return the encoder that all tests here share."""
+    return Encoder()
 
 
 class Clock:
@@ -96,7 +103,7 @@ async def desk(folder: Path, *, graph: bool = False) -> AsyncIterator[Desk]:
     plugins |= {"finance_sentiment": FinanceSentimentPlugin(), "sentiments": Sentiments()}
     hooks = {"deadline_s": dict.fromkeys(("decide_action", "retrieve_answers", "understand_intent"), 60.0)}
     async with opened(
-        folder, plugins, tenants=("acme", "other"), clock=clock, model=Encoder(), hooks=hooks
+        folder, plugins, tenants=("acme", "other"), clock=clock, model=encoder(), hooks=hooks
     ) as application:
         if graph:
             await asyncio.to_thread(_fill, application)

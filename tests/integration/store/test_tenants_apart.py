@@ -16,6 +16,7 @@ from rejoinder.events.near_duplicates import Sketch
 from rejoinder.monitoring.marks import mark_alert
 from rejoinder.payloads import ConversationState, DetectorState, Evaluation, Observation, Reward
 from rejoinder.store import (
+    alert_rules,
     alerts,
     behaviour,
     choices,
@@ -101,7 +102,9 @@ def access_functions() -> dict[str, Callable[..., Any]]:
 class Acme:
     """What "acme" has, one record of each kind."""
 
-    conversation = version = run = key = delivery = alert = trial = erasure = review_item = cluster = hand_off = ""
+    conversation = version = run = key = delivery = alert = trial = erasure = review_item = cluster = hand_off = (
+        rule
+    ) = ""
 
 
 @pytest.fixture
@@ -167,6 +170,11 @@ async def acme(database: Database) -> Acme:
     await alerts.add_alert(database, "acme", alert(), receivers=["mail"], at=NOON)
     ids.delivery = (await alerts.list_deliveries(database, "acme"))[0].id
     ids.alert = (await alerts.list_alert_rows(database, "acme"))[0].id
+    ids.rule = (
+        await alert_rules.add_alert_rule(
+            database, "acme", user_id="ann", key="cards", name="Cards", condition=CONDITION, at=NOON
+        )
+    ).id
     await mark_alert(database, "acme", ids.alert, "noise", by="ann", at=NOON, wanted_per_day=1)
     seen = await detection.undetected(database, "acme", limit=1)
     assert seen is not None
@@ -198,6 +206,13 @@ async def all_observed(database: Database, tenant_id: str) -> list[object]:
     return [*found.documents, *found.of_key]
 
 
+CONDITION = {
+    "measure": "count",
+    "comparison": "above",
+    "threshold": 1.0,
+    "window_hours": 24.0,
+    "least_documents": 3,
+}
 WIRE: dict[str, Any] = {"kind": "feed", "location": "https://a.example", "every_s": 60.0}
 LONG = trends.Stretch(later(-9e8), later(9e8), later(9e8))
 
@@ -276,6 +291,17 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
         db, t, "wire", WIRE["location"], cursor="x", counts={}, problems=[], at=NOON, next_poll_at=NOON
     ),
     "trends.busiest_keys": lambda db, t, _: trends.busiest_keys(db, t, observation().type, LONG, limit=9),
+    "alert_rules.add_alert_rule": lambda db, t, a: alert_rules.add_alert_rule(
+        db, t, rule_id=a.rule, user_id="ann", key="cards", name="", condition=CONDITION, at=NOON
+    ),
+    "alert_rules.list_alert_rules": lambda db, t, _: alert_rules.list_alert_rules(db, t, user_id="ann"),
+    "alert_rules.remove_alert_rule": lambda db, t, a: alert_rules.remove_alert_rule(db, t, a.rule),
+    "alert_rules.rules_about": lambda db, t, _: alert_rules.rules_about(db, t, ["cards"]),
+    "alert_rules.rules_looked_at": lambda db, t, a: alert_rules.rules_looked_at(
+        db, t, {a.rule: alert_rules.Looked(True, NOON)}
+    ),
+    "trends.documents_about": lambda db, t, _: trends.documents_about(db, t, observation().type, "cards", LONG),
+    "trends.topics_of": lambda db, t, _: trends.topics_of(db, t, observation().type, ["event_1"]),
     "trends.observed_in": lambda db, t, _: all_observed(db, t),
     "alerts.add_alert": lambda db, t, _: alerts.add_alert(db, t, alert(title="Other's")),
     "alerts.claim_deliveries": lambda db, t, _: alerts.claim_deliveries(db, t, lease_s=1, at=later(9e9)),
@@ -503,6 +529,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
 }
 
 MAKES_ITS_OWN = {
+    "alert_rules.add_alert_rule",
     "alerts.add_alert",
     "conversations.open_conversation",
     "documents.put_document",

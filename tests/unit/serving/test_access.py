@@ -48,11 +48,16 @@ async def test_another_persons_conversation_is_not_found(served: Served, who: st
 @pytest.mark.parametrize(
     ("method", "path", "body", "allowed"),
     [
-        ("POST", "/v1/conversations", {}, {"ana", "shop", "agent", "admin"}),
+        ("POST", "/v1/conversations", {}, {"ana", "shop", "agent", "analyst", "admin"}),
         ("GET", "/v1/conversations/conv_1", None, {"ana", "agent", "analyst", "admin"}),
         ("POST", "/v1/conversations/conv_1/agent-messages", {"text": "hi"}, {"agent", "admin"}),
         ("POST", "/v1/conversations/conv_1/release", None, {"agent", "admin"}),
-        ("POST", "/v1/feedback", {"decision_id": "d", "kind": "thumbs", "value": 1}, {"ana", "shop", "agent", "admin"}),
+        (
+            "POST",
+            "/v1/feedback",
+            {"decision_id": "d", "kind": "thumbs", "value": 1},
+            {"ana", "shop", "agent", "analyst", "admin"},
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -83,21 +83,21 @@ async def answer(question: Question) -> Answer:
     """
     match question.request.intent:
         case intents.WHY:
-            text, cards, citations = await _why(question)
+            text, card, citations = await _why(question)
         case intents.COMPARE:
-            text, cards, citations = await _compared(question)
+            text, card, citations = await _compared(question)
         case intents.AFFECTED:
-            text, cards, citations = await _affected(question)
+            text, card, citations = await _affected(question)
         case _:
-            text, cards, citations = await _level(question)
+            text, card, citations = await _level(question)
     return Answer(
-        id=f"{intents.LEVEL}:{question.request.intent}:{','.join(question.request.keys)}",
+        id=f"finance_sentiment:{question.request.intent}:{','.join(question.request.keys)}",
         score=1.0,
         source="finance_sentiment",
         text=text,
         intent=question.request.intent,
         citations=citations,
-        card=cards,
+        card=card,
     )
 
 

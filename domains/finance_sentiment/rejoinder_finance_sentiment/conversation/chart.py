@@ -62,22 +62,16 @@ def draw(trends: Trends, names: Mapping[str, str]) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True)
+    steps = [bucket.start.astimezone(zone) for bucket in trends.trends[0].buckets]
+    edges = [*steps, trends.end.astimezone(zone)]
     for one in trends.trends:
-        at = [bucket.start.astimezone(zone) for bucket in one.buckets]
-        above.step(at, [bucket.count for bucket in one.buckets], where="post", label=names.get(one.key, one.key))
-        below.plot(
-            at,
-            [float("nan") if bucket.sentiment is None else bucket.sentiment for bucket in one.buckets],
-            marker="o",
-            markersize=3,
-            linewidth=1,
-        )
+        counts = [bucket.count for bucket in one.buckets]
+        above.step(edges, [*counts, counts[-1]], where="post", label=names.get(one.key, one.key))
+        means = [float("nan") if bucket.sentiment is None else bucket.sentiment for bucket in one.buckets]
+        below.plot(steps, means, marker="o", markersize=3, linewidth=1)
     if len(trends.trends) == 1:
-        only = trends.trends[0]
-        at = [bucket.start.astimezone(zone) for bucket in only.buckets]
-        above.fill_between(
-            at, [bucket.negative for bucket in only.buckets], step="post", alpha=0.5, color="tab:red", label="negative"
-        )
+        bad = [bucket.negative for bucket in trends.trends[0].buckets]
+        above.fill_between(edges, [*bad, bad[-1]], step="post", alpha=0.5, color="tab:red", label="negative")
     above.set_ylabel(f"documents by {trends.bucket}")
     above.set_ylim(bottom=0)
     above.legend(loc="upper left", fontsize="small")

@@ -37,7 +37,7 @@ class Conversation:
             return None
         if not settings.enabled or context.caller.role not in settings.roles:
             return None
-        from rejoinder_finance_sentiment.conversation.talk import decide
+        from rejoinder_finance_sentiment.conversation.talk import decide  # needed only where somebody asks
 
         directory = await self.directories.of(context)
         return await decide(message, understanding, state, directory, context.monitoring, context)
@@ -46,6 +46,7 @@ class Conversation:
         """Return the answer to a question that `decide` has read; [] for other queries."""
         if query.kind != KIND or context.monitoring is None:
             return []
+        # needed only where somebody asks
         from rejoinder_finance_sentiment.conversation.alert_talk import alert_answer
         from rejoinder_finance_sentiment.conversation.answers import Question, answer
         from rejoinder_finance_sentiment.conversation.memory import Request
@@ -69,6 +70,6 @@ class Conversation:
 
     async def run(self, effect: Effect, context: Context) -> EffectResult | None:
         """Do what was confirmed."""
-        from rejoinder_finance_sentiment.conversation import alert_talk, rule_talk
+        from rejoinder_finance_sentiment.conversation import alert_talk, rule_talk  # needed only where somebody asks
 
         return await rule_talk.run(effect, context) or await alert_talk.run(effect, context)

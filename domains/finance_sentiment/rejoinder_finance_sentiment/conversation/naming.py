@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,7 @@ _ALIKE: Final = 72.0
 """Likeness (0 to 100) from which on a name may have been meant."""
 _MOST_MEANT: Final = 3
 _WORD: Final = re.compile(r"\$?[^\W_](?:[\w&.'’-]*[^\W_])?")
+_JOINING: Final = frozenset(("and", "or", "versus", "vs", "than"))
 _BEFORE_NAMES: Final = frozenset(
     ("on", "about", "of", "for", "with", "at", "and", "or", "versus", "vs", "to", "than", "around", "is", "are", "has")
 )
@@ -43,12 +45,14 @@ class Named:
         rest: the message without their names.
         unknown: what seems to be the name of a company that is not known, or is that of several; "" where there is none.
         meant: keys of companies that `unknown` may mean, likeliest first.
+        shared: whether all of these are called so.
     """
 
     keys: tuple[str, ...] = ()
     rest: str = ""
     unknown: str = ""
     meant: tuple[str, ...] = ()
+    shared: bool = False
 
 
 class Directory:
@@ -107,7 +111,9 @@ class Directory:
         if ambiguous is not None:
             name = text[ambiguous[0] : ambiguous[1]]
             others = tuple(key for key, span in keys.items() if span != ambiguous)
-            return Named(keys=others, rest=rest, unknown=name, meant=tuple(shared[ambiguous][:_MOST_MEANT]))
+            return Named(
+                keys=others, rest=rest, unknown=name, meant=tuple(shared[ambiguous][:_MOST_MEANT]), shared=True
+            )
         return Named(keys=tuple(keys), rest=rest)
 
     def with_strangers(self, named: Named, rest: str) -> Named:
@@ -121,7 +127,7 @@ class Directory:
             >>> directory.with_strangers(Named(), "What about Globbex?").meant
             ('globex',)
         """
-        if named.unknown or not (unknown := self._strange(rest)):
+        if named.unknown or not (unknown := self._strange(rest, beside=bool(named.keys))):
             return named
         return replace(named, unknown=unknown, meant=self.meant(unknown))
 
@@ -138,8 +144,13 @@ class Directory:
         """Return the mentions of a text in which nothing is written large."""
         return self._index.mentions(text.casefold()) if len(text.casefold()) == len(text) else ()
 
-    def _strange(self, rest: str) -> str:
-        """Return the words that look like the name of a company and are none."""
+    def _strange(self, rest: str, *, beside: bool) -> str:
+        """Return the words that look like the name of a company and are none.
+
+        Args:
+            beside: whether another company is named: then a word that is written small must be joined to it.
+        """
+        joining = _JOINING if beside else _BEFORE_NAMES
         known = plain_words()
         run: list[str] = []
         before = ""
@@ -148,7 +159,7 @@ class Directory:
             small = word.casefold().removesuffix("'s").removesuffix("’s")
             plain = small in known or small in STOP_WORDS or small in PLAIN_WORDS or not small.strip("$%.-").isalpha()
             large = (word[:1].isupper() and place > 0) or word.startswith("$")
-            if not plain and (large or run or before in _BEFORE_NAMES):
+            if not plain and (large or run or before in joining):
                 run.append(word.removesuffix("'s").removesuffix("’s"))
             elif run:
                 break
@@ -158,7 +169,6 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    index: CompanyIndex
     directory: Directory
     until: float
 
@@ -173,23 +183,35 @@ class Directories:
     def __init__(self, companies: Companies) -> None:
         self._companies = companies
         self._kept: dict[str, _Kept] = {}
+        self._reading: dict[str, asyncio.Task[Directory]] = {}
 
     async def of(self, context: Context) -> Directory:
-        """Return a tenant's directory."""
-        index = await self._companies.of(context)
-        kept, now = self._kept.get(context.tenant), time.monotonic()
-        if kept is not None and kept.index is index and now < kept.until:
+        """Return a tenant's directory; one that is old serves while it is read again.
+
+        What is read goes on being read where nobody can wait for it any more, so that the next question has it.
+        """
+        kept = self._kept.get(context.tenant)
+        if kept is not None and time.monotonic() < kept.until:
             return kept.directory
-        companies = {one.key: one for one in index.companies}
+        reading = self._reading.get(context.tenant)
+        if reading is None or reading.done():
+            reading = self._reading[context.tenant] = asyncio.create_task(self._read(context))
+        return kept.directory if kept is not None else await asyncio.shield(reading)
+
+    async def _read(self, context: Context) -> Directory:
+        companies = {one.key: one for one in (await self._companies.of(context)).companies}
         if context.monitoring is not None:
             end = context.now() + timedelta(days=1)
             stretch = Stretch(end - timedelta(days=_OBSERVED_DAYS), end, end)
             for key in await context.monitoring.keys("mention", stretch, limit=_MOST_OBSERVED):
                 companies.setdefault(key, Company(key=key, name=key, tickers=(key,)))
         directory = Directory(companies.values())
-        self._kept[context.tenant] = _Kept(index, directory, now + _FRESH_S)
+        self._kept[context.tenant] = _Kept(directory, time.monotonic() + _FRESH_S)
         return directory
 
     def forget(self, tenant: str) -> None:
         """Drop what is kept of a tenant."""
         self._kept.pop(tenant, None)
+        reading = self._reading.pop(tenant, None)
+        if reading is not None:
+            reading.cancel()

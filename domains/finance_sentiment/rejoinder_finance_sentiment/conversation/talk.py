@@ -46,6 +46,9 @@ async def decide(
     if asked in (_COMPANY, rule_talk.CONFIRM, rule_talk.CONDITION):
         state = replace(state, question=None)
     reading = _meant(understanding, context)
+    if (picked := _picked(message.text, state)) is not None:
+        reading, about = picked
+        message, state = replace(message, text=about), replace(state, question=None)
     turn = Turn(
         message=message,
         state=state,
@@ -74,6 +77,18 @@ def _meant(understanding: Understanding, context: Context) -> Reading | None:
         return reading
     in_scope = understanding.in_scope is None or understanding.in_scope >= _IN_SCOPE
     return reading if in_scope and reading.confidence >= context.settings.conversation.least_confidence else None
+
+
+def _picked(text: str, state: ConversationState) -> tuple[Reading, str] | None:
+    """Return the intent of ours that was picked where the bot had asked which one is meant, and the text that it asked about."""
+    question = state.question
+    if question is None or question.kind != "clarify" or not question.about:
+        return None
+    said = text.strip().casefold()
+    for one in question.options:
+        if one.value in intents.INTENTS and said in (one.title.casefold(), one.value):
+            return Reading(intent=one.value, confidence=1.0, source="choice"), question.about
+    return None
 
 
 async def _answer_to(asked: str | None, offered: Sequence[Option], turn: Turn) -> Action | None:
@@ -159,9 +174,10 @@ async def _handle(turn: Turn) -> Action | None:
 def _period(turn: Turn) -> Period:
     """Return the period of a question that names none: that of the last question, where it goes on with its companies."""
     last = turn.memory.last
-    goes_on = last is not None and (not turn.named.keys or set(turn.named.keys) & set(last.keys))
-    if goes_on and last is not None and last.period is not None:
-        return last.period
+    if last is not None and last.period is not None:
+        asks_on = turn.request.intent != intents.LEVEL and set(turn.named.keys) & set(last.keys)
+        if not turn.named.keys or asks_on:
+            return last.period
     return past_days(turn.settings.days, turn.context.now())
 
 
@@ -184,7 +200,7 @@ def _stranger(turn: Turn) -> Action:
     titles = [one.title for one in options]
     choice = titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
     text = f"I know no company that is called “{named.unknown}”. Did you mean {choice}?"
-    if any(turn.directory.read(named.unknown).meant):
+    if named.shared:
         text = f"Several companies are called “{named.unknown}”. Do you mean {choice}?"
     memory = replace(turn.memory, waiting=replace(turn.request, keys=named.keys))
     return turn.asks(text, _COMPANY, memory, "unknown company", options=options)

@@ -13,7 +13,6 @@ from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
 from rejoinder.serving.schemas.monitoring import AlertRuleIn, AlertRuleList, AlertRuleOut
 from rejoinder.store.alert_rules import add_alert_rule, list_alert_rules, remove_alert_rule
-from rejoinder.store.ids import new_id
 from rejoinder.store.tables import AlertRule
 
 router = APIRouter(prefix="/alert-rules", tags=["monitoring"], route_class=JsonRoute)
@@ -47,16 +46,17 @@ async def add_rule(body: AlertRuleIn, entry: Reader, door: TheDoor) -> Response:
     """An alert is raised when the condition begins to hold, and again when it has ceased to hold in between. It is delivered as those of
     detected surges are, and never told as a part of another."""
     await door.application.tenants.get(entry.tenant)
-    row = AlertRule(
-        tenant_id=entry.tenant,
-        id=new_id("rule"),
+    application = door.application
+    made = await add_alert_rule(
+        application.database,
+        entry.tenant,
         user_id=entry.caller.id,
         key=body.key,
         name=body.name,
-        created_at=door.application.clock(),
-        **body.condition.model_dump(),
+        condition=body.condition.model_dump(),
+        at=application.clock(),
     )
-    return json_response(told_rule(await add_alert_rule(door.application.database, row)), 201)
+    return json_response(told_rule(made), 201)
 
 
 @router.delete("/{rule_id}", status_code=204, responses=responses_for("not-found"), summary="Remove a rule")
