@@ -16,9 +16,6 @@ from typing import Any, Final
 from rejoinder.errors import RejoinderError
 
 NAMES: Final = ("banking77", "bitext")
-_EXAMPLES: Final = {"banking77": ("train",), "bitext": ("everyday", "train")}
-"""Files of examples by catalogue; the first ones are indexed beside the questions."""
-
 COMPANY: Final = "company"
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
@@ -79,15 +76,14 @@ def entries_by_intent(name: str) -> Mapping[str, Entry]:
 
 @cache
 def examples_of(name: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the shipped examples of a catalogue by intent, in the files' order; read once.
+    """Return the shipped examples of a catalogue by intent, in the file's order; read once.
 
     Raises:
         CatalogueError: as `entries_of`; also for an example of an intent without an answer.
     """
     examples: defaultdict[str, list[str]] = defaultdict(list)
-    for file in _EXAMPLES[name]:
-        for text, label in _labelled(name, file):
-            examples[label].append(text)
+    for text, label in _labelled(name, "train"):
+        examples[label].append(text)
     return {intent: tuple(texts) for intent, texts in examples.items()}
 
 

@@ -134,14 +134,6 @@ def test_train_files_are_clean_and_distinct(name: str) -> None:
     assert "\r" not in (DATA / name / "train.csv").read_bytes().decode()
 
 
-def test_everyday_phrasings_are_distinct_and_as_many_for_each_intent() -> None:
-    rows = rows_of(DATA / "bitext" / "everyday.csv")
-    assert Counter(label for _, label in rows) == {entry["intent"]: 8 for entry in answers("bitext")}
-    others = train("bitext") + rows_of(DATA / "bitext" / "regression.csv")
-    counts = Counter(normal(text) for text, _ in rows + others)
-    assert [text for text, _ in rows if counts[normal(text)] > 1] == []
-
-
 @pytest.mark.parametrize("name", SETS)
 def test_sizes_are_bounded(name: str) -> None:
     per_intent = Counter(label for _, label in train(name))
@@ -173,8 +165,7 @@ def test_licence_names_terms_origin_and_changes(name: str, needed: list[str]) ->
 def test_no_evaluation_text_is_shipped(sources: Path, name: str, files: list[str], column: str) -> None:
     unseen = {normal(row[column]) for file in files for row in source_rows(sources / file)}
     assert len(unseen) > 1_000
-    shipped = train(name) + (rows_of(DATA / name / "everyday.csv") if name == "bitext" else [])
-    assert [text for text, _ in shipped if normal(text) in unseen] == []
+    assert [text for text, _ in train(name) if normal(text) in unseen] == []
 
 
 @pytest.mark.parametrize(
@@ -238,8 +229,6 @@ def test_rebuild_gives_identical_files(sources: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in SETS:
         for file in (DATA / name).glob("*.csv"):
-            if file.name == "everyday.csv":
-                continue  # written by hand
             assert (tmp_path / name / file.name).read_bytes() == file.read_bytes(), file
     assert run_builder("--check", data=sources).returncode == 0
 

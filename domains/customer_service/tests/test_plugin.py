@@ -204,7 +204,7 @@ async def test_the_regression_set_holds_no_seed_and_follows_the_catalogue(desk: 
     ("settings", "count"),
     [
         ({}, 1540),
-        ({"catalogue": "bitext"}, 1296),
+        ({"catalogue": "bitext"}, 1080),
         ({"examples_per_intent": 2, "slots": False}, 154),
         ({"examples_per_intent": 10_000}, 1540),
     ],
