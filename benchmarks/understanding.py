@@ -4,12 +4,13 @@
 
 slips: banking77's official test with one random edit (letter exchanged, left out, put in, or swapped with its neighbour) in each text, read
 as typed and as mended; and the milliseconds that mending takes.
-several: texts of the test splits of banking77 and clinc150, each with one intent, and how many are cut; pairs with different intents,
+several: texts of the test splits of banking77, clinc150 and bitext_support, each with one intent, and how many are cut, as they are and
+with courtesies after them ("can you help me?"); pairs with different intents,
 joined by ". ", "? ", " and ", ", also ", " and also ", " then ", ", " or "; ", and how often both are found.
 scope: models of banking77, hwu64 and clinc150 (without its out-of-scope rows) get 600 messages of traffic that nobody labelled, a share of
 them clinc150's out-of-scope questions; then what they judge right of others, before and after `learn_scope`.
 
-Wanted: slips cost at most 3 points; under 3% of single intents are cut.
+Wanted: slips cost at most 3 points; under 1% of single intents are cut.
 """
 
 from __future__ import annotations
@@ -41,9 +42,18 @@ from rejoinder_plugins.intent.several import several_intents
 Rows = list[tuple[str, str]]
 OUT = "oos"
 JOINS = (". ", "? ", " and ", ", also ", " and also ", " then ", ", ", "; ")
+COURTESIES = (
+    ". Can you help me?",
+    ", please tell me how.",
+    ". Thanks!",
+    ". How can I do that?",
+    ", what should I do?",
+    ". Please let me know, thank you in advance.",
+)
+COURTEOUS = 400
 TRAFFIC = 600
 SHARES = (0.05, 0.2, 0.4)
-MOST_CUT = 0.03
+MOST_CUT = 0.01
 MOST_LOST = 0.03
 
 
@@ -77,10 +87,10 @@ class Reader:
 def splits(folder: Path) -> dict[str, dict[str, Rows]]:
     """Return train and test rows by data set, and clinc150's out-of-scope ones."""
 
-    def csv_rows(path: Path, label: str) -> Rows:
+    def csv_rows(path: Path, label: str, text: str = "text") -> Rows:
         opened: Any = gzip.open if path.suffix == ".gz" else Path.open
         with opened(path, "rt", encoding="utf-8", newline="") as file:
-            return [(row["text"], row[label]) for row in csv.DictReader(file)]
+            return [(row[text], row[label]) for row in csv.DictReader(file)]
 
     with gzip.open(folder / "clinc150" / "data_full.json.gz", "rt", encoding="utf-8") as file:
         clinc = {name: [(text, label) for text, label in rows] for name, rows in json.load(file).items()}
@@ -93,6 +103,10 @@ def splits(folder: Path) -> dict[str, dict[str, Rows]]:
             "test": csv_rows(folder / "hwu64" / "test.csv", "intent"),
         },
         "clinc150": clinc,
+        "bitext_support": {
+            "train": csv_rows(folder / "bitext_support" / "intent_train.csv.gz", "intent", "utterance"),
+            "test": csv_rows(folder / "bitext_support" / "intent_test.csv", "intent", "utterance"),
+        },
     }
 
 
@@ -152,10 +166,13 @@ async def several(
         return reader.said(classifier, [text])[0]
 
     async def labels(text: str) -> set[str]:
-        parts = await several_intents(SimpleNamespace(predict=predict), "intent", text, confidence)
+        whole = await predict("intent", text)
+        parts = await several_intents(SimpleNamespace(predict=predict), "intent", text, confidence, whole=whole)
         return {part.prediction.label for part in parts}
 
-    cut = [bool(await labels(text)) for text, _ in rng.sample(test, min(singles, len(test)))]
+    asked = [text for text, _ in rng.sample(test, min(singles, len(test)))]
+    cut = [bool(await labels(text)) for text in asked]
+    polite = [bool(await labels(text.rstrip(" .") + rng.choice(COURTESIES))) for text in asked[:COURTEOUS]]
     found: list[bool] = []
     exact: list[bool] = []
     while len(found) < pairs:
@@ -166,6 +183,7 @@ async def several(
             exact.append({one, other} == said)
     return {
         "single_cut": float(np.mean(cut)),
+        "courteous_cut": float(np.mean(polite)),
         "pairs_found": float(np.mean(found)),
         "pairs_exactly": float(np.mean(exact)),
     }
@@ -216,11 +234,12 @@ def main() -> None:
         print("slips (banking77): " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()), flush=True)
         missed += ["slips"] if found["as_typed"] - found["edited_mended"] > MOST_LOST else []
     if "several" in parts:
-        for name in ("banking77", "clinc150"):
+        for name in ("banking77", "clinc150", "bitext_support"):
             rows = asyncio.run(several(data[name]["train"], data[name]["test"], reader, asked.seed))
             report[f"several_{name}"] = rows
             print(f"several ({name}): " + ", ".join(f"{key} {value:.4f}" for key, value in rows.items()), flush=True)
-            missed += [f"several, {name}"] if rows["single_cut"] > MOST_CUT else []
+            worst = max(rows["single_cut"], rows["courteous_cut"])
+            missed += [f"several, {name}"] if worst > MOST_CUT else []
     if "scope" in parts:
         for name in ("banking77", "hwu64", "clinc150"):
             found_by = scope(data[name]["train"], data[name]["test"], data["clinc150"]["oos_test"], reader, asked.seed)

@@ -60,13 +60,23 @@ def add(
     """
     from rejoinder.documents.formats import ENDINGS
 
-    files = _by_id(_files(paths, frozenset(ENDINGS)))
+    endings = frozenset(ENDINGS)
+    files = _by_id(_files(paths, endings))
+    passed_over = _of_other_kinds(paths, endings)
     if not files:
         raise InvalidInputError(f"there is no file to read: give files or folders with {', '.join(ENDINGS)}")
     done, bad, removed = run(_add(tenant, files, source, prune=prune, shown=not json))
     if json:
         reasons = [{"file": str(path), "reason": reason} for path, reason in bad]
-        show_record({"added": [asdict(one) for one in done], "bad": reasons, "removed": removed}, json=True)
+        show_record(
+            {
+                "added": [asdict(one) for one in done],
+                "bad": reasons,
+                "removed": removed,
+                "passed_over": [str(one) for one in passed_over],
+            },
+            json=True,
+        )
     else:
         changed = sum(one.changed for one in done)
         encoded = sum(one.encoded for one in done)
@@ -75,6 +85,11 @@ def add(
         )
         for path, reason in bad:
             typer.echo(f"{path}: {reason}", err=True)
+        if passed_over:
+            kinds = ", ".join(sorted({path.suffix.lower() or "no ending" for path in passed_over}))
+            typer.echo(
+                f"{len(passed_over)} files are of kinds that are not read ({kinds}) and were passed over.", err=True
+            )
     if bad:
         raise typer.Exit(1)
 
@@ -225,6 +240,18 @@ def _files(paths: list[Path], endings: frozenset[str]) -> Iterator[tuple[str, Pa
             yield from ((one.relative_to(path).as_posix(), one) for one in inside)
         else:
             yield path.name, path
+
+
+def _of_other_kinds(paths: list[Path], endings: frozenset[str]) -> list[Path]:
+    """Return the files of folders that `_files` leaves out, but for hidden ones."""
+    inside = [(path, one) for path in paths if path.is_dir() for one in path.rglob("*")]
+    return [
+        one
+        for path, one in inside
+        if one.is_file()
+        and one.suffix.lower() not in endings
+        and not any(part.startswith(".") for part in one.relative_to(path).parts)
+    ]
 
 
 def _by_id(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:

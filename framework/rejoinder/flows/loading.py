@@ -68,7 +68,10 @@ def read_flows(text: str, source: str) -> FlowBook:
     flows: dict[str, Flow] = {}
     places: dict[str, Places] = {}
     problems: list[str] = []
-    for document in read_yaml(text, source):
+    documents = list(read_yaml(text, source))
+    if not documents:
+        raise FlowError([f"{source}: there is no flow in it"])
+    for document in documents:
         try:
             flow = Flow.model_validate(document.value)
         except ValidationError as error:

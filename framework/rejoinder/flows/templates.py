@@ -15,6 +15,7 @@ from rejoinder.slots import Slot
 __all__ = ["fill_json", "fill_path", "fill_query", "fill_text", "names_in", "pointed_at", "shown"]
 
 _NAME: Final = re.compile(r"\{([^{}]*)\}")
+_SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?])\s+")
 
 
 def names_in(template: Json) -> Iterator[str]:
@@ -57,8 +58,18 @@ def shown(value: Json, slot: Slot | None = None) -> str:
 
 
 def fill_text(template: str, values: Mapping[str, Json], slots: Mapping[str, Slot]) -> str:
-    """Return a text with the values of slots in it, as people read them; what has no value becomes nothing."""
-    return _NAME.sub(lambda found: shown(values.get(found[1]), slots.get(found[1])), template)
+    """Return a text with the values of slots in it, as people read them.
+
+    A sentence with a slot that has no value is left out; where no other would be left, the slot becomes nothing.
+
+    Example:
+        >>> fill_text("It is on its way. It will come on {day}.", {"day": None}, {})
+        'It is on its way.'
+    """
+    sentences = _SENTENCE_ENDS.split(template)
+    whole = [one for one in sentences if all(shown(values.get(name)) for name in _NAME.findall(one))]
+    kept = template if len(whole) in (0, len(sentences)) else " ".join(whole)
+    return _NAME.sub(lambda found: shown(values.get(found[1]), slots.get(found[1])), kept)
 
 
 def fill_path(template: str, values: Mapping[str, Json]) -> str:

@@ -174,7 +174,9 @@ async def accept_cluster(
         raise ConflictError(f"the cluster {cluster_id!r} was {stored.row.state} already by {stored.row.decided_by}")
     setting = ""
     if label is not None and answer is not None:
-        setting = await _store_answer(application, tenant, label, answer.strip())
+        setting = await _store_answer(
+            application, tenant, label, answer.strip(), decided=stored.row.state == "accepted"
+        )
     examples = 0
     for decision_id, _ in stored.questions:
         try:
@@ -272,8 +274,12 @@ async def _decided_on(application: Application, tenant: str, encoder_hash: str) 
     return await middles_of(application, tenant, encoder_hash, groups)
 
 
-async def _store_answer(application: Application, tenant: str, label: str, answer: str) -> str:
-    """Put an intent's answer into the tenant's settings; return which setting holds it."""
+async def _store_answer(application: Application, tenant: str, label: str, answer: str, *, decided: bool) -> str:
+    """Put an intent's answer into the tenant's settings; return which setting holds it.
+
+    Raises:
+        ConflictError: it was decided before, with another answer.
+    """
     profile = await application.tenants.served(tenant)
     keeps = [
         (plugin, domain.answers)
@@ -285,6 +291,10 @@ async def _store_answer(application: Application, tenant: str, label: str, answe
             "no plugin of this tenant keeps answers by intent: accept the cluster without an answer, or without a label"
         )
     plugin, field = keeps[0]
+    if decided and getattr(profile.settings[plugin], field).get(label) != answer:
+        raise ConflictError(
+            f"the cluster was accepted already, with another answer or none: set {plugin}.{field}.{label} to change it"
+        )
     await application.tenants.set_setting(tenant, (plugin, field, label), answer)
     return f"{plugin}.{field}.{label}"
 

@@ -68,6 +68,14 @@ class Slot(BaseModel):
     sensitive: bool = False
     keep: bool = False
 
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _choices_have_words(cls, choices: object) -> object:
+        if isinstance(choices, list | tuple):
+            wanted = "name each choice with the words that people say for it, as in `{home: [at home, my place]}`"
+            raise ValueError(wanted)  # noqa: TRY004  # what pydantic tells the author
+        return choices
+
     @field_validator("forms")
     @classmethod
     def _forms_can_be_read(cls, forms: tuple[str, ...]) -> tuple[str, ...]:

@@ -80,11 +80,13 @@ def _sentences_around(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _telling_sentences(question: str, text: str, most: int) -> tuple[int, int]:
-    """Return the run of at most so many sentences that shares most words with a question; of equal ones the first."""
-    from rejoinder.documents.passages import sentence_spans
+    """Return the run of at most so many sentences that shares most words with a question; of equal ones the first.
+
+    A list or table counts as one sentence: a row says little without the others.
+    """
     from rejoinder.documents.words import terms_of
 
-    sentences = sentence_spans(text) or [(0, len(text))]
+    sentences = _with_lines_joined(text)
     if len(sentences) <= most:
         return sentences[0][0], sentences[-1][1]
     asked = set(terms_of(question))
@@ -96,3 +98,16 @@ def _telling_sentences(question: str, text: str, most: int) -> tuple[int, int]:
 
     best = max(range(len(sentences) - most + 1), key=lambda first: (*shared(first), -first))
     return sentences[best][0], sentences[best + most - 1][1]
+
+
+def _with_lines_joined(text: str) -> list[tuple[int, int]]:
+    """Return the sentences of a passage, the lines of a list or table together; the whole where there are none."""
+    from rejoinder.documents.passages import sentence_spans
+
+    joined: list[tuple[int, int]] = []
+    for start, end in sentence_spans(text):
+        if joined and text[joined[-1][1] : start] == "\n":
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined or [(0, len(text))]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rejoinder_plugins.flows.settings import ApiSettings
 
-__all__ = ["Caller", "is_call", "longest_s", "plan"]
+__all__ = ["Caller", "is_call", "is_fault", "longest_s", "plan"]
 
 _MOST_BYTES: Final = 262_144
 """Of an answer; a longer one is refused."""
@@ -56,6 +56,13 @@ def is_call(effect: Effect) -> bool:
     """Tell whether an effect is one that `plan` made."""
     named = {"user", "method", "path", "timeout_s", "retries"} <= set(effect.arguments)
     return named and str(effect.arguments["path"]).startswith("/")
+
+
+def is_fault(result: EffectResult) -> bool:
+    """Tell whether a call failed by the API's or the settings' fault: no answer, one that cannot be used, or a status from 500 on."""
+    status = result.value.get("status") if isinstance(result.value, Mapping) else None
+    answered = isinstance(status, int) and 300 <= status < 500  # what flows expect, such as "not found"
+    return not result.ok and not answered
 
 
 @dataclass(frozen=True, slots=True)

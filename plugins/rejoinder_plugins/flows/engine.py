@@ -192,7 +192,11 @@ class Turn:
         if gives_up(self.text, self.settings.cancel_phrases):
             return self._give_up()
         asks = asks_about(self.text)
-        if (asks or looks_like_question(self.text)) and (action := self._other_flow(self._wanted_else())) is not None:
+        is_free = isinstance(step, Ask) and self.top.slots[step.ask].is_free
+        opens = not is_free and self.compiled.phrases.opening(self.message.text) is not None
+        if (asks or opens or looks_like_question(self.text)) and (
+            action := self._other_flow(self._wanted_else())
+        ) is not None:
             return action
         if not asks and (corrected := self._corrected(step)) is not None:
             return corrected

@@ -13,7 +13,7 @@ from rejoinder.payloads import Action, ConversationState, Effect, EffectResult, 
 from rejoinder.slots.formats import read
 
 from rejoinder_plugins.flows.beside import parts_of
-from rejoinder_plugins.flows.calls import Caller, is_call
+from rejoinder_plugins.flows.calls import Caller, is_call, is_fault
 from rejoinder_plugins.flows.compiled import Compiled
 from rejoinder_plugins.flows.engine import Turn
 from rejoinder_plugins.flows.settings import FlowsSettings
@@ -73,7 +73,10 @@ class FlowsPlugin:
         if not is_call(effect):
             return None
         settings: FlowsSettings = context.settings
-        return await self._caller.call(effect, settings.api, remaining_s=context.remaining_s)
+        result = await self._caller.call(effect, settings.api, remaining_s=context.remaining_s)
+        if is_fault(result):
+            context.logger.warning("a call of tenant %s's API failed: %s", context.tenant, result.error)
+        return result
 
     def _of(self, context: Context) -> Compiled:
         settings: FlowsSettings = context.settings

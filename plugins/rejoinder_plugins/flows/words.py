@@ -99,6 +99,24 @@ class Phrases:
                     best = (len(words), meaning)
         return best[1] if best is not None else None
 
+    def opening(self, text: str) -> str | None:
+        """Return what the phrase stands for with which a message begins, but for words such as "actually"; None: it begins otherwise.
+
+        Example:
+            >>> phrases = Phrases({"track order": "track_order"})
+            >>> [phrases.opening(text) for text in ("Actually, track my order first", "12345, the one I want to track in order")]
+            ['track_order', None]
+        """
+        said = _without_fillers(normalised(text).split())
+        found = [one for one in self._by_first.get(said[0], ()) if _follow(one[0], said, 0)] if said else []
+        return max(found, key=lambda one: len(one[0]))[1] if found else None
+
+
+def _without_fillers(said: list[str]) -> list[str]:
+    while len(said) > 1 and said[0] in _FIRST_FILLERS:
+        said = said[1:]
+    return said
+
 
 def _is_denied(before: Sequence[str]) -> bool:
     """Tell whether the words before others deny these: "i do not want to" does, "why not" does not."""
@@ -162,9 +180,7 @@ def asks_about(text: str) -> bool:
         >>> [asks_about(text) for text in ("What does order 67890 cost?", "no, order 67890", "could you cancel 67890 instead?")]
         [True, False, False]
     """
-    said = normalised(text).split()
-    while len(said) > 1 and said[0] in _FIRST_FILLERS:
-        said = said[1:]
+    said = _without_fillers(normalised(text).split())
     words = " ".join(said)
     if len(said) < 2:
         return False

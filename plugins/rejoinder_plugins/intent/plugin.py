@@ -78,7 +78,7 @@ class IntentPlugin:
         if prediction is None:
             return None
         if settings.several and prediction.source != "memory":
-            parts = await several_intents(context.models, TASK, text, settings.several_confidence)
+            parts = await several_intents(context.models, TASK, text, settings.several_confidence, whole=prediction)
             if parts:
                 return self._of_parts(parts, text, message.text, context)
         return Understanding(

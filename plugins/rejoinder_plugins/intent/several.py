@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rejoinder.payloads import Span
 
-from rejoinder_plugins.intent.clauses import clauses
+from rejoinder_plugins.intent.clauses import clauses, is_background
 
 if TYPE_CHECKING:
     from rejoinder.context import Models
@@ -19,6 +19,9 @@ __all__ = ["Part", "several_intents"]
 _FEWEST_WORDS: Final = 3
 """Words below which a part says too little to be trusted alone."""
 
+_SURE_OF_WHOLE: Final = 0.9
+"""From this confidence on a message as a whole one intent explains all of it; two intents side by side seldom reach it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -28,15 +31,20 @@ class Part:
     prediction: Prediction
 
 
-async def several_intents(models: Models, task: str, text: str, confidence: float) -> list[Part]:
+async def several_intents(models: Models, task: str, text: str, confidence: float, *, whole: Prediction) -> list[Part]:
     """Return the parts of a text that say different intents, in order; [] where it has one, or none is sure enough.
 
-    Of parts that say the same, the surest stands for all. Only a text that can be cut costs anything: its parts are encoded together.
+    Of parts that say the same, the surest stands for all. Beside parts that ask or want something, those that only tell how things are
+    count as their background where the model is sure of the whole. Only a text that can be cut costs anything: its parts are encoded
+    together.
 
     Args:
         confidence: least confidence in [0, 1] of each part; the part must be in scope as well.
+        whole: what the model says of the whole text.
     """
     spans = [span for span in clauses(text) if len(text[span.start : span.end].split()) >= _FEWEST_WORDS]
+    if whole.confidence >= _SURE_OF_WHOLE:
+        spans = [span for span in spans if not is_background(text[span.start : span.end])] or spans
     if len(spans) < 2:
         return []
     said = await asyncio.gather(*(models.predict(task, text[span.start : span.end]) for span in spans))

@@ -7,7 +7,10 @@ from typing import Final
 
 from rejoinder_plugins.dialogue.phrases import word_set
 
-__all__ = ["PHRASES", "exact_kind"]
+__all__ = ["ASSENT", "PHRASES", "exact_kind"]
+
+ASSENT: Final = "assent"
+"""What is said to take note of an answer, and asks nothing; it is known by its phrases alone, never by likeness."""
 
 PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
     "greeting": (
@@ -47,6 +50,11 @@ PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
         "what kind of questions do you answer", "what do you know", "what are you good for", "help menu", "what are my options here",
         "which topics do you know about", "what sort of things may i ask an assistant like you",
     ),
+    ASSENT: (
+        "ok", "okay", "k", "alright", "all right", "right", "fine", "good", "great", "perfect", "cool", "nice", "super", "lovely",
+        "excellent", "wonderful", "understood", "noted", "gotcha", "got it", "i see", "i understand", "makes sense", "sounds good",
+        "that works", "good to know", "will do", "i will do that", "\U0001f44d", "\U0001f44d\U0001f44d",
+    ),
 }  # fmt: skip
 
 _AROUND: Final = word_set(
@@ -57,14 +65,15 @@ _BY_PHRASE: Final = {phrase: kind for kind, phrases in PHRASES.items() for phras
 
 
 def exact_kind(said: str) -> str | None:
-    """Return what a message says that is made of one or a few phrases of small talk and filling words; of several kinds, the last.
+    """Return what a message says that is made of one or a few phrases of small talk and filling words; of several kinds, the last that is
+    more than assent.
 
     Args:
         said: as `rejoinder_plugins.dialogue.phrases.normalised` gives it.
 
     Example:
-        >>> [exact_kind(said) for said in ("hi there", "ok thanks bye", "hi where is my card", "great")]
-        ['greeting', 'goodbye', None, None]
+        >>> [exact_kind(said) for said in ("hi there", "ok thanks bye", "hi where is my card", "ok great")]
+        ['greeting', 'goodbye', None, 'assent']
     """
     words = said.split()
     if len(words) > _MOST_WORDS:
@@ -75,7 +84,7 @@ def exact_kind(said: str) -> str | None:
         for end in range(min(len(words), place + _LONGEST), place, -1):
             found = _BY_PHRASE.get(" ".join(words[place:end]))
             if found is not None:
-                kind = found
+                kind = kind if kind is not None and found == ASSENT else found
                 place = end
                 break
         else:

@@ -12,7 +12,7 @@ from rejoinder.hooks import hookimpl
 from rejoinder.payloads import Action, ConversationState, Message, Reading, Understanding
 
 from rejoinder_plugins.dialogue.phrases import normalised
-from rejoinder_plugins.small_talk.phrases import PHRASES, exact_kind
+from rejoinder_plugins.small_talk.phrases import ASSENT, PHRASES, exact_kind
 from rejoinder_plugins.small_talk.settings import SmallTalkSettings
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class SmallTalkPlugin:
         import numpy as np  # heavy, and needed only where there is an encoder
 
         models = context.models
-        pairs = [(phrase, kind) for kind, phrases in PHRASES.items() for phrase in phrases]
+        pairs = [(phrase, kind) for kind, phrases in PHRASES.items() if kind != ASSENT for phrase in phrases]
         rows: list[FloatArray] = []
         try:
             encoder = await models.base_encoder()

@@ -19,6 +19,7 @@ SHIPPED: Final[Mapping[Tone, Mapping[str, str]]] = {
         "goodbye": "Bye for now, and have a great day!",
         "praise": "Aw, thank you, that's lovely to hear!",
         "apology": "No worries at all! How can I help?",
+        "assent": "Great! Anything else?",
     },
     "formal": {
         "greeting": "Good day. How may I assist you?",
@@ -27,6 +28,7 @@ SHIPPED: Final[Mapping[Tone, Mapping[str, str]]] = {
         "goodbye": "Thank you for contacting us. Goodbye.",
         "praise": "Thank you for your kind words.",
         "apology": "There is no need to apologise. How may I assist you?",
+        "assent": "Very well. May I assist you with anything else?",
         "are_you_a_bot": "I am a computer program that answers questions here. Please say so if you would prefer to speak to a person.",
         "what_can_you_do": "Please tell me in your own words what you need. I will answer it, or find somebody who can.",
     },
@@ -55,6 +57,10 @@ class SmallTalkSettings(BaseModel):
     what_can_you_do: Text | None = Field(
         default="Ask me in your own words what you need, and I'll answer it or find somebody who can.",
         description="Said when asked what it can do.",
+    )
+    assent: Text | None = Field(
+        default="All right. Is there anything else?",
+        description="Said to a message that only takes note, such as `ok`.",
     )
     least_likeness: float = Field(
         default=0.62,

@@ -213,6 +213,15 @@ async def test_a_flow_in_a_flow_and_back_with_what_each_knows(begin: Begin) -> N
     assert (await talk.state()).slots["order"].value == "12345"
 
 
+async def test_words_of_another_flow_with_a_value_begin_it_and_are_no_answer(begin: Begin) -> None:
+    talk = await begin()
+    await talk.say("send it to a@example.com")
+    await talk.say("hello")
+    assert await talk.hears("actually number please, order 12345") == (
+        "It is 12345.\nBack to this: sending something.\nSend hello to a@example.com?"
+    )
+
+
 async def test_a_bare_value_at_a_yes_or_no_question_corrects(begin: Begin) -> None:
     talk = await begin()
     await talk.say("send it to a@example.com")
@@ -269,6 +278,20 @@ async def test_a_tenant_has_its_own_flows_only(app: Application, begin: Begin, a
     turn = await theirs.say("yes")
     assert turn.action == "hand_off", "the other tenant's API is not this one's"
     assert log.received == []
+
+
+async def test_why_the_api_could_not_be_used_is_logged_for_the_operator(
+    app: Application, begin: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
+    await app.tenants.set_setting("acme", "flows.api.url", "http://127.0.0.2:9")
+    talk = await begin()
+    for text in ("send it to a@example.com", "hello", "yes"):
+        turn = await talk.say(text)
+    assert turn.action == "hand_off"
+    [line] = [one.getMessage() for one in caplog.records if "acme" in one.getMessage() and "API" in one.getMessage()]
+    assert line == (
+        "a call of tenant acme's API failed: `security.api_hosts` of the deployment does not list this host"
+    )
 
 
 async def test_the_api_fails_politely_into_the_hands_of_a_person(begin: Begin, api: ApiServer) -> None:

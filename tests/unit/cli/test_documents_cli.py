@@ -44,6 +44,17 @@ def test_a_folder_is_read_and_kept_up_to_date(data: Data, files: Path):
     assert [one["id"] for one in data("documents", "list", "--tenant", "acme")] == ["faq/cards.html"]
 
 
+def test_files_of_other_kinds_in_a_folder_are_told(run: Run, data: Data, files: Path):
+    (files / ".git").mkdir()
+    (files / ".git" / "config").write_text("x", encoding="utf-8")
+    assert (
+        "1 files are of kinds that are not read (.png)"
+        in run("documents", "add", str(files), "--tenant", "acme").stderr
+    )
+    [left] = data("documents", "add", str(files), "--tenant", "acme")["passed_over"]
+    assert left.endswith("logo.png")
+
+
 def test_bad_files_are_named_and_the_rest_is_kept(run: Run, data: Data, files: Path):
     (files / "torn.pdf").write_bytes(b"%PDF-1.7")
     result = run("documents", "add", str(files), str(files / "logo.png"), "--tenant", "acme", code=1)

@@ -181,3 +181,15 @@ def test_the_flow_and_the_dialogues_of_the_guide_are_sound(tmp_path: Path) -> No
 def test_every_step_type_and_comparison_is_in_the_guide() -> None:
     for name in (*STEP_WORDS, *COMPARISONS, *get_args(SlotType)):
         assert f"`{name}" in GUIDE, name
+
+
+def test_a_file_without_a_flow_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.yml").write_text("# nothing yet\n")
+    with pytest.raises(FlowError, match=r"empty\.yml: there is no flow in it"):
+        load_flows([tmp_path])
+
+
+def test_choices_without_words_are_explained() -> None:
+    text = "flow: f\ntitle: f\nslots:\n  c: {type: choice, title: c, choices: [a, b]}\nsteps:\n  - {ask: c, text: 'which?'}\n"
+    with pytest.raises(FlowError, match=r"f\.yml:4: slots\.c\.choices: name each choice with the words"):
+        read_flows(text, "f.yml")

@@ -60,6 +60,19 @@ def test_values_keep_their_type_in_a_body_and_braces_in_values_stay_as_they_are(
 
 
 @pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"n": 5, "day": "Monday"}, "Order 5 is packed. It comes on Monday. Bye!"),
+        ({"n": 5}, "Order 5 is packed. Bye!"),
+        ({}, "Bye!"),
+    ],
+)
+def test_a_sentence_whose_value_is_unknown_is_not_said(values: dict[str, Any], text: str) -> None:
+    assert fill_text("Order {n} is packed. It comes on {day}. Bye!", values, {}) == text
+    assert fill_text("Order {n}", {}, {}) == "Order "
+
+
+@pytest.mark.parametrize(
     ("pointer", "expected"),
     [
         ("/a/0/b", 1),

@@ -163,6 +163,9 @@ async def test_an_accepted_intent_answers_from_the_next_message_on(shop: Shop):
     assert len(await list_examples(shop.application.database, "acme", "intent")) == 5
     with pytest.raises(ConflictError):
         await accept_cluster(shop.application, "acme", AGENT, done.id, label="another")
+    with pytest.raises(ConflictError, match=r"set shop\.answers\.lost\.luggage to change it"):
+        await accept_cluster(shop.application, "acme", AGENT, done.id, label="lost.luggage", answer="Another.")
+    assert await shop.ask("a claim for lost luggage", caller=BEN) == "Please call the desk."
     with pytest.raises(ConflictError):
         await reject_cluster(shop.application, "acme", AGENT, done.id)
 

@@ -107,6 +107,13 @@ async def test_without_a_reader_the_sentences_that_share_most_are_said():
     assert citation.quote == TEXT[citation.span.start - 100 : citation.span.end - 100]
 
 
+async def test_the_rows_of_a_table_are_said_together():
+    table = "Parcels: we pay.\n\nSize: Small; Price: 3 pounds\nSize: Large; Price: 9 pounds"
+    text = f"{table}\n\nCall us any time. We are there."
+    [answer] = await answers(a_context(Documents(passage(text)), max_sentences=2), "how much is a large parcel")
+    assert answer.text == table
+
+
 async def test_a_reader_chooses_the_sentence_and_may_doubt_the_passage():
     sure = await answers(a_context(Documents(passage()), Models("until eight")))
     assert sure[0].text == "Shops are open until eight."

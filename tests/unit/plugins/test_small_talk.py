@@ -78,6 +78,10 @@ async def reply(
         ("Thank you very much!!", "thanks"),
         ("Are you a robot?", "are_you_a_bot"),
         ("what can you do", "what_can_you_do"),
+        ("ok", "assent"),
+        ("Great, got it!", "assent"),
+        ("\U0001f44d\U0001f3fd", "assent"),
+        ("thanks, perfect", "thanks"),
     ],
 )
 async def test_phrases_are_answered(talking: Any, text: str, kind: str) -> None:
@@ -85,7 +89,7 @@ async def test_phrases_are_answered(talking: Any, text: str, kind: str) -> None:
     assert (action.kind, action.text) == ("say", getattr(SmallTalkSettings(), kind))
 
 
-@pytest.mark.parametrize("text", ["hi, where is my card", "great", "where is my order", "ok", "1234", ""])
+@pytest.mark.parametrize("text", ["hi, where is my card", "where is my order", "great price", "1234", ""])
 def test_other_messages_are_no_phrases(text: str) -> None:
     assert exact_kind(text) is None
 

@@ -253,3 +253,16 @@ async def test_an_angry_answer_counts_where_anger_does_not_hand_over(flow: Any) 
     await other.say("cancel my order")
     await other.say(text)
     assert (other.action.kind, other.action.reason) == ("hand_off", "is angry")
+
+
+@pytest.mark.parametrize(
+    ("text", "flow"),
+    [
+        ("actually track my order 67890 first", "track_order"),
+        ("Cancel order 12345", "cancel_order"),
+        ("12345, I'd like to track the order", None),
+        ("", None),
+    ],
+)
+def test_a_message_opens_with_the_words_of_a_flow(text: str, flow: str | None) -> None:
+    assert Phrases({"track order": "track_order", "cancel order": "cancel_order"}).opening(text) == flow
