@@ -14,6 +14,7 @@ from rejoinder.store.ids import new_id
 if TYPE_CHECKING:
     from rejoinder.application import Application
     from rejoinder.context import Request
+    from rejoinder.host import Host
 
 __all__ = ["ItemsListed", "make_list"]
 
@@ -51,7 +52,8 @@ async def make_list(
         NotFoundError: there is no such tenant.
         RedactionError: the text could not be made safe to store.
     """
-    request = await application.models.request_for(tenant, caller, session_id=session_id)
+    person = person_of(user_id, session_id)
+    request = await application.models.request_for(tenant, caller, session_id=session_id, person=person)
     host = application.host
     safe = await host.redact_text(text, "store", request) if text else text
     query = Query(
@@ -65,15 +67,23 @@ async def make_list(
         task=LIST_TASK,
         at=application.clock(),
         input=safe or "",
-        user_id=person_of(user_id, session_id),
+        user_id=person,
         candidates=tuple(
             Candidate(id=one.item or one.id, score=one.score, propensity=one.propensity) for one in answers
         ),
         chosen=tuple(one.item or one.id for one in answers),
         model_versions=dict(request.models.versions),
+        filters={name: await _safe(value, host, request) for name, value in (filters or {}).items()},
     )
     await add_decision(application.database, tenant, decision)
     return ItemsListed(decision.id, answers, await _note(request, answers))
+
+
+async def _safe(value: Any, host: Host, request: Request) -> Any:
+    """Return the value of a filter as it may be stored."""
+    if isinstance(value, str):
+        return await host.redact_text(value, "store", request)
+    return [await _safe(one, host, request) for one in value] if isinstance(value, list | tuple) else value
 
 
 async def _note(request: Request, answers: tuple[Answer, ...]) -> str:

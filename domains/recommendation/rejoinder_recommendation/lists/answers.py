@@ -11,10 +11,12 @@ from rejoinder.errors import EncoderBusyError, ModelError
 from rejoinder.items.behaviour import strength
 from rejoinder.payloads import Answer, Card, Citation, Query
 
+from rejoinder_recommendation.learner import TASK, RecommenderLearner
 from rejoinder_recommendation.lists.person import person_from
 from rejoinder_recommendation.lists.ranking import Listed, make_list
 from rejoinder_recommendation.lists.reasons import reason_of
 from rejoinder_recommendation.lists.shelf import Shelf
+from rejoinder_recommendation.lists.trained_part import TrainedOnShelf
 from rejoinder_recommendation.lists.wish import allowed_items, wish_of
 from rejoinder_recommendation.settings import RecommendationSettings
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from rejoinder.context import Context
     from rejoinder.items.catalogue import BehaviourLog, Catalogue
     from rejoinder.items.tenant_items import TenantItems
+
+    from rejoinder_recommendation.trained import TrainedRecommender
 
 __all__ = ["Shelves"]
 
@@ -32,11 +36,13 @@ class Shelves:
     def __init__(self) -> None:
         self._shelves: dict[str, Shelf] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._trained: dict[str, TrainedOnShelf] = {}
 
     def forget(self, tenant: str) -> None:
         """Free a tenant's shelf."""
         self._shelves.pop(tenant, None)
         self._locks.pop(tenant, None)
+        self._trained.pop(tenant, None)
 
     async def answers(self, query: Query, context: Context) -> list[Answer]:
         """Return a list for a query, best first; each answer's card holds the item, why it is there, and what its score is made of.
@@ -56,19 +62,34 @@ class Shelves:
         lists = await items.lists(query.user_id, query.session_id)
         settings = context.settings or RecommendationSettings()
         person = person_from(shelf, events, lists, lambda kind, data: strength(kind, data, items.rules), wish.like)
+        allowed = allowed_items(shelf, wish, settings)
+        learner = context.models.learner(TASK)
+        trained = learner.trained if isinstance(learner, RecommenderLearner) else None
+        said = (
+            None
+            if trained is None
+            else await asyncio.to_thread(self._on(context.tenant, trained, shelf).says, person, allowed)
+        )
         listed = await asyncio.to_thread(
             make_list,
             shelf,
             person,
-            allowed_items(shelf, wish, settings),
+            allowed,
             settings,
             limit=query.limit,
             now=context.now().timestamp(),
             text=await _vector(query.text, context),
+            trained=said,
             explore=query.explore,
             noise=np.random.default_rng(secrets.randbits(64)),
         )
         return [_answer(shelf, one, number, len(listed)) for number, one in enumerate(listed)]
+
+    def _on(self, tenant: str, trained: TrainedRecommender, shelf: Shelf) -> TrainedOnShelf:
+        known = self._trained.get(tenant)
+        if known is None or known.trained is not trained or known.shelf is not shelf:
+            known = self._trained[tenant] = TrainedOnShelf(trained, shelf)
+        return known
 
     async def _shelf(self, tenant: str, items: TenantItems, catalogue: Catalogue, log: BehaviourLog) -> Shelf:
         shelf = self._shelves.get(tenant)

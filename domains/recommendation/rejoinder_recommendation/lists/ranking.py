@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from rejoinder_recommendation.lists.person import Person
     from rejoinder_recommendation.lists.shelf import Shelf
 
-__all__ = ["PARTS", "Listed", "make_list"]
+__all__ = ["PARTS", "ListPlan", "Listed", "make_list", "plan_list"]
 
 PARTS: Final = ("together", "text", "popular")
 """What a score is made of, before what the session teaches."""
 _PRIOR: Final = np.array([0.5, 0.25, 0.25])
+_TRAINED_PRIOR: Final = np.array([1.0, 0.0, 0.0, 0.0])
+_ASKED_PRIOR: Final = np.array([1.0, 0.0, 0.5, 0.0])
+"""Where words are asked for, which the trained recommender does not read."""
 _PRIOR_DEVIATION: Final = 0.05
 _FACTOR_DEVIATION: Final = 0.15
 _NOISE: Final = 0.5
@@ -51,6 +54,93 @@ class Listed:
     because: int | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ListPlan:
+    """All that a list is drawn from.
+
+    Attributes:
+        pinned: places of items that stand first.
+        pool: (n), places of the candidates.
+        orders: (draws, depth), rows of `pool`; each is one draw's list, best first, and as likely as any other.
+        names, parts: of each candidate (n, names) what its score is made of before what the session teaches.
+        session: (n), what the session changed.
+        rules: (n), what the tenant's rules add.
+        together: see `Shelf.together`, of the person's items.
+    """
+
+    pinned: list[int]
+    pool: Ints
+    orders: Ints
+    names: tuple[str, ...]
+    parts: Floats
+    session: Floats
+    rules: Floats
+    together: Floats
+
+    @property
+    def scores(self) -> Floats:
+        """(n), the candidates' scores, higher is better; mostly 0 to 1."""
+        return np.asarray(self.parts.sum(axis=1) + self.session + self.rules)
+
+    def chances(self, places: list[int]) -> list[float]:
+        """Return how likely each of these items is to stand at its position of a list that begins with the first of them."""
+        lists = self.pool[self.orders]
+        found = []
+        for position, place in enumerate(places):
+            row = position - len(self.pinned)
+            if row < 0:
+                found.append(float(self.pinned[position] == place))
+            else:
+                found.append(float((lists[:, row] == place).mean()) if row < lists.shape[1] else 0.0)
+        return found
+
+
+def plan_list(
+    shelf: Shelf,
+    person: Person,
+    allowed: Bools,
+    settings: RecommendationSettings,
+    *,
+    limit: int,
+    now: float,
+    text: Floats | None = None,
+    trained: Floats | None = None,
+    explore: bool,
+    noise: np.random.Generator,
+    draws: int = _DRAWS,
+) -> ListPlan:
+    """Return what a list is drawn from; see `make_list`.
+
+    Args:
+        draws: of the weights, with `explore`.
+    """
+    open_ = allowed if settings.repeat else allowed & ~person.done
+    pinned = [place for place in shelf.places(settings.pin).tolist() if open_[place]][:limit]
+    together = shelf.together(person.items)
+    taste = _taste(shelf, person, text)
+    likes = person.weights @ together / max(person.weights.sum(), 1e-9) if len(person.items) else np.zeros(len(shelf))
+    basis = _Basis(shelf, likes, taste, trained)
+    prior = _PRIOR if trained is None else _TRAINED_PRIOR if text is None else _ASKED_PRIOR
+    names = PARTS if trained is None else ("trained", *PARTS)
+    unknown = np.zeros(shelf.factors.shape[1])
+    spread = np.concatenate([np.full(len(names), _PRIOR_DEVIATION), unknown + _FACTOR_DEVIATION])
+    mean = np.concatenate([prior, unknown])
+    learned = learn_preference(mean, spread, basis.features(person.shown), person.welcome, noise=_NOISE)
+    open_ = open_.copy()
+    open_[pinned] = False
+    pool = _candidates(shelf, likes, taste, learned.mean[len(names) :], open_, trained)
+    features = basis.features(pool)
+    rules = _added(shelf, settings, pool, now)
+    weights = learned.draws(draws, noise, width=_WIDTH) if explore and settings.explore else learned.mean[None]
+    likeness = shelf.text[pool] @ shelf.text[pool].T
+    depth = min(limit - len(pinned), len(pool))
+    orders = diverse_orders(weights @ features.T + rules, np.asarray(likeness), depth, settings.diversity)
+    parts = features[:, : len(names)] * prior
+    return ListPlan(
+        pinned, pool, orders, names, parts, features @ learned.mean - parts.sum(axis=1), rules, np.asarray(together)
+    )
+
+
 def make_list(
     shelf: Shelf,
     person: Person,
@@ -60,6 +150,7 @@ def make_list(
     limit: int,
     now: float,
     text: Floats | None = None,
+    trained: Floats | None = None,
     explore: bool,
     noise: np.random.Generator,
 ) -> list[Listed]:
@@ -73,35 +164,31 @@ def make_list(
         limit: most items.
         now: seconds since the epoch.
         text: (dim) of what is asked for in words; None: nothing.
+        trained: (items), what the trained recommender says, 0 to 1, NaN of items that it does not know; None: there is none.
     """
-    open_ = allowed if settings.repeat else allowed & ~person.done
-    pinned = [place for place in shelf.places(settings.pin).tolist() if open_[place]][:limit]
-    together = shelf.together(person.items)
-    taste = _taste(shelf, person, text)
-    likes = person.weights @ together / max(person.weights.sum(), 1e-9) if len(person.items) else np.zeros(len(shelf))
-    basis = _Basis(shelf, likes, taste)
-    prior = np.concatenate([_PRIOR, np.zeros(shelf.factors.shape[1])])
-    spread = np.concatenate([np.full(len(PARTS), _PRIOR_DEVIATION), np.full(shelf.factors.shape[1], _FACTOR_DEVIATION)])
-    learned = learn_preference(prior, spread, basis.features(person.shown), person.welcome, noise=_NOISE)
-    open_ = open_.copy()
-    open_[pinned] = False
-    pool = _candidates(shelf, likes, taste, learned.mean[len(PARTS) :], open_)
-    features = basis.features(pool)
-    rules = _added(shelf, settings, pool, now)
-    weights = learned.draws(_DRAWS, noise, width=_WIDTH) if explore and settings.explore else learned.mean[None]
-    likeness = shelf.text[pool] @ shelf.text[pool].T
-    depth = min(limit - len(pinned), len(pool))
-    orders = diverse_orders(weights @ features.T + rules, np.asarray(likeness), depth, settings.diversity)
-    order = orders[noise.integers(len(orders))]
-    chances = (orders == order).mean(axis=0)
-    parts = features[:, : len(PARTS)] * _PRIOR
-    session = features @ learned.mean - parts.sum(axis=1)
-    found = [Listed(place, 1.0, 1.0, {"pinned": 1.0}, None) for place in pinned]
+    plan = plan_list(
+        shelf,
+        person,
+        allowed,
+        settings,
+        limit=limit,
+        now=now,
+        text=text,
+        trained=trained,
+        explore=explore,
+        noise=noise,
+    )
+    order = plan.orders[noise.integers(len(plan.orders))]
+    chances = (plan.orders == order).mean(axis=0)
+    found = [Listed(place, 1.0, 1.0, {"pinned": 1.0}, None) for place in plan.pinned]
     for row, chance in zip(order.tolist(), chances.tolist(), strict=True):
-        named = {**dict(zip(PARTS, parts[row].tolist(), strict=True)), "session": float(session[row])}
-        named["rules"] = float(rules[row])
-        place = int(pool[row])
-        because = _because(shelf, person, together, place)
+        named = {
+            **dict(zip(plan.names, plan.parts[row].tolist(), strict=True)),
+            "session": float(plan.session[row]),
+            "rules": float(plan.rules[row]),
+        }
+        place = int(plan.pool[row])
+        because = _because(shelf, person, plan.together, place)
         found.append(Listed(place, float(sum(named.values())), chance, named, because))
     return found
 
@@ -111,15 +198,22 @@ class _Basis:
     shelf: Shelf
     likes: Floats
     taste: Floats
+    trained: Floats | None
 
     def features(self, places: Ints) -> Floats:
-        """Return (places, features): how often others had it with the person's items, likeness by text, popularity, factors."""
+        """Return (places, features): how often others had it with the person's items, likeness by text, popularity, factors.
+
+        First what the trained recommender says, where there is one; of an item that it does not know, what the three say together.
+        """
         shelf = self.shelf
         scale = max(float(self.likes.max(initial=0.0)), 1e-9)
         known = np.stack(
             [self.likes[places] / scale, np.maximum(0, shelf.text[places] @ self.taste), shelf.popularity[places]],
             axis=1,
         )
+        if self.trained is not None:
+            said = self.trained[places]
+            known = np.hstack([np.where(np.isnan(said), known @ _PRIOR, said)[:, None], known])
         return np.hstack([known, shelf.factors[places]])
 
 
@@ -131,7 +225,7 @@ def _taste(shelf: Shelf, person: Person, text: Floats | None) -> Floats:
     return np.asarray(taste / max(float(np.linalg.norm(taste)), 1e-9))
 
 
-def _candidates(shelf: Shelf, likes: Floats, taste: Floats, pull: Floats, open_: Bools) -> Ints:
+def _candidates(shelf: Shelf, likes: Floats, taste: Floats, pull: Floats, open_: Bools, trained: Floats | None) -> Ints:
     near = shelf.nearest.find(taste.astype(np.float32), _SPARE * _OF_EACH)
     near = near[open_[near]]
     if (
@@ -144,6 +238,8 @@ def _candidates(shelf: Shelf, likes: Floats, taste: Floats, pull: Floats, open_:
     found = [near[:_OF_EACH], liked[_best(likes[liked], _OF_EACH)], popular[open_[popular]][:_OF_EACH]]
     if pull.any():
         found.append(_best(np.where(open_, shelf.factors @ pull.astype(np.float32), -np.inf), _OF_EACH))
+    if trained is not None:
+        found.append(_best(np.where(open_ & ~np.isnan(trained), trained, -np.inf), _OF_EACH))
     pool: Ints = np.unique(np.concatenate(found)).astype(np.int64)
     return np.asarray(pool[open_[pool]])
 

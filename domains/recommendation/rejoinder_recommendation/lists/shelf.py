@@ -18,7 +18,7 @@ from rejoinder_recommendation.sources.item_knn import ItemKnn
 if TYPE_CHECKING:
     from rejoinder.items.catalogue import BehaviourLog, Catalogue
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "liked_items"]
 
 _NEIGHBOURS: Final = 50
 _SHRINKAGE: Final = 5.0
@@ -55,7 +55,7 @@ class Shelf:
             for tag in item.data.get("tags", ()):
                 by_tag[tag.casefold()].append(number)
         self._by_tag = {tag: np.array(numbers) for tag, numbers in by_tag.items()}
-        events = _histories(catalogue, log, strength)
+        events = liked_items(catalogue, log, strength)
         self.popularity = _popularity(events)
         self.by_popularity = np.argsort(-self.popularity, kind="stable")
         self._together = ItemKnn(events, neighbours=_NEIGHBOURS, shrinkage=_SHRINKAGE) if len(events.items) else None
@@ -83,7 +83,7 @@ class Shelf:
         return np.array([place[one] for one in ids if one in place], dtype=np.int64)
 
 
-def _histories(catalogue: Catalogue, log: BehaviourLog, strength: Callable[[str, Any], float]) -> Histories:
+def liked_items(catalogue: Catalogue, log: BehaviourLog, strength: Callable[[str, Any], float]) -> Histories:
     """Return what people liked: each item once a person, at its last moment, without what they took back by a dislike."""
     last: dict[tuple[int, int], tuple[float, bool]] = {}
     for row, (item, kind, data) in enumerate(zip(log.items, log.kinds, log.data, strict=True)):
