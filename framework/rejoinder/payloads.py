@@ -152,6 +152,7 @@ class Query:
     """What answers are wanted for. `kind` is "reply", "recommendation" or a domain's own.
 
     `explore`: whether the order may be left to chance, to learn from it; the host says False where a flow or an effect is under way.
+    `explain`: whether reasons are wanted that cost time to find, such as paths in the graph.
     """
 
     kind: Name = "reply"
@@ -164,6 +165,7 @@ class Query:
     history: tuple[Utterance, ...] = ()
     limit: Annotated[int, Ge(1), Le(1000)] = 5
     explore: bool = True
+    explain: bool = False
 
 
 @payload
@@ -555,10 +557,18 @@ class Source:
 
 @payload
 class Poll:
-    """New events of a source, and where to go on next time."""
+    """What is new in a source, and where to go on next time.
 
-    events: tuple[Event, ...]
+    `rows`: documents as `POST /v1/events` takes them, without `source`; each is checked by itself, what is there already changes nothing.
+    `problems`: what could not be read, each with its place and reason. `error`: why the source could not be reached at all, "" where it
+    was; the host then keeps the old cursor, and tries again later and later. `more`: there is more, to be fetched at once.
+    """
+
+    rows: tuple[Mapping[str, Json], ...]
     cursor: str | None
+    problems: tuple[str, ...] = ()
+    error: str = ""
+    more: bool = False
 
 
 @payload
@@ -644,6 +654,8 @@ class Domain:
     A title is what a person would call the intent, as in "Did you mean: <title>?". Flows are what `rejoinder.flows.load_flows`
     takes: files, folders, or `Flow`s; the settings of the plugin `flows` say which of them a tenant has. `answers` is the field of the
     settings that holds a tenant's own answers by intent: the host writes what people accept into it (`rejoinder.learning.clusters`).
+    `topics` is the one that holds the topics of documents by name, each a table with `words` and `examples`; the domain's observations of
+    the type `topic` name them, and the host writes new ones that people accept into it (`rejoinder.monitoring.new_topics`).
     """
 
     name: Name
@@ -654,6 +666,7 @@ class Domain:
     version: str = "0"
     flows: tuple[Any, ...] = ()
     answers: str = ""
+    topics: str = ""
 
 
 @payload

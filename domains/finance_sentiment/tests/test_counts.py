@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from rejoinder.errors import InvalidInputError
 from rejoinder_finance_sentiment.surge.counts import CountSeries, CountSettings
-from rejoinder_finance_sentiment.surge.planted import CountedStream, find_planted
 
 DAY_S = 86_400.0
 SETTINGS = CountSettings(bucket_s=DAY_S)
@@ -76,11 +75,3 @@ def test_quiet_series_are_found_out_by_few_documents_and_ten_thousand_fit() -> N
     assert surge is not None
     assert surge.documents[-1].startswith("d")
     assert many[7].add(0.0, "late") is None
-
-
-def test_planted_surges_are_found() -> None:
-    streams = [CountedStream(name=str(n), bucket_s=DAY_S, first=0, counts=bursty(400, n)) for n in range(5)]
-    found = find_planted(streams, SETTINGS, sizes=(1.0, 4.0), surges=40, seed=1)
-    assert found.recall[1.0] < 0.4 < 0.8 < found.recall[4.0]
-    assert found.false_alarms < 1.5
-    assert found == find_planted(streams, SETTINGS, sizes=(1.0, 4.0), surges=40, seed=1)

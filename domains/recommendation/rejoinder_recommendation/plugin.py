@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context, Deployment
 from rejoinder.hooks import hookimpl
+from rejoinder.items.item_graph import ITEM
 from rejoinder.payloads import (
     Adaptation,
     AdaptationRequest,
@@ -70,7 +71,15 @@ class RecommendationPlugin:
     @hookimpl()
     def register_domain(self) -> list[Domain]:
         """Bring the domain."""
-        return [Domain(name=NAME, title="Recommendation", settings=RecommendationSettings, version="1")]
+        return [
+            Domain(
+                name=NAME,
+                title="Recommendation",
+                settings=RecommendationSettings,
+                graph_schema={"open": True, "kinds": {ITEM: {"title": "item"}}},
+                version="1",
+            )
+        ]
 
     @hookimpl()
     def register_commands(self) -> list[Command]:

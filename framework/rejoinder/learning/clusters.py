@@ -9,7 +9,7 @@ questions, live at once; or rejects it. What was decided on is not proposed agai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from rejoinder.models.learner import FloatArray, Prediction
     from rejoinder.store.questions import AskedQuestion
 
-__all__ = ["Accepted", "ClusterProposal", "accept_cluster", "find_clusters", "proposals", "reject_cluster"]
+__all__ = [
+    "SAME",
+    "Accepted",
+    "ClusterProposal",
+    "accept_cluster",
+    "find_clusters",
+    "middles_of",
+    "name_groups",
+    "proposals",
+    "reject_cluster",
+]
 
 WINDOW: Final = timedelta(days=28)
 """How far back questions are looked at."""
@@ -110,7 +120,7 @@ async def find_clusters(application: Application, tenant: str) -> tuple[ClusterP
         groups = await asyncio.to_thread(groups_of, vectors, least=least)
         decided = await _decided_on(application, tenant, encoder.hash)
         groups = [group for group in groups if not len(decided) or float((decided @ group.centroid).max()) < SAME]
-        for group, name in zip(groups, await _named(application, tenant, texts, groups), strict=True):
+        for group, name in zip(groups, await name_groups(application, tenant, texts, groups), strict=True):
             found.append(
                 FoundCluster(
                     title=name.title,
@@ -199,9 +209,10 @@ async def reject_cluster(application: Application, tenant: str, caller: Caller, 
     return _proposal(await get_cluster(application.database, tenant, cluster_id))
 
 
-async def _named(
+async def name_groups(
     application: Application, tenant: str, texts: Sequence[str], groups: Sequence[Group]
 ) -> list[GroupName]:
+    """Return a name for each group of texts."""
     phrases = await asyncio.to_thread(phrases_of, texts, groups)
     each = list(dict.fromkeys(phrase for own in phrases for phrase in own))
     vectors = await application.models.loader.encode_texts(tenant, each) if each else ()
@@ -230,19 +241,35 @@ def _in_doubt(said: Prediction) -> bool:
     return not said.accepted or said.confidence < CONFIDENT
 
 
-async def _decided_on(application: Application, tenant: str, encoder_hash: str) -> FloatArray:
-    """Return the middles of the clusters that were decided on, (n, dim); where another encoder made them, anew from their questions."""
+async def middles_of(
+    application: Application, tenant: str, encoder_hash: str, groups: Iterable[tuple[str, bytes, Sequence[str]]]
+) -> FloatArray:
+    """Return the middles of groups, (n, dim) float32, L2-normalised; where another encoder made them, anew from their texts.
+
+    Args:
+        groups: of each the hash of the encoder that made its middle, that middle as float32, and its texts; one whose middle another
+            encoder made and of which no text is left is left out.
+    """
     middles = []
-    for one in await list_clusters(application.database, tenant, state=None):
-        if one.row.state == "open":
-            continue
-        if one.row.encoder_hash == encoder_hash:
-            middles.append(np.frombuffer(one.row.centroid, dtype="<f4"))
-        elif one.questions:
-            vectors = await application.models.loader.encode_texts(tenant, [text for _, text in one.questions])
+    for made_by, centroid, texts in groups:
+        if made_by == encoder_hash:
+            middles.append(np.frombuffer(centroid, dtype="<f4"))
+        elif texts:
+            vectors = await application.models.loader.encode_texts(tenant, texts)
             middle = vectors.mean(axis=0)
             middles.append(middle / max(float(np.linalg.norm(middle)), 1e-12))
     return np.stack(middles).astype(np.float32) if middles else np.zeros((0, 0), dtype=np.float32)
+
+
+async def _decided_on(application: Application, tenant: str, encoder_hash: str) -> FloatArray:
+    """Return the middles of the clusters that were decided on."""
+    stored = await list_clusters(application.database, tenant, state=None)
+    groups = (
+        (one.row.encoder_hash, one.row.centroid, [text for _, text in one.questions])
+        for one in stored
+        if one.row.state != "open"
+    )
+    return await middles_of(application, tenant, encoder_hash, groups)
 
 
 async def _store_answer(application: Application, tenant: str, label: str, answer: str) -> str:

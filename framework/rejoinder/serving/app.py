@@ -23,6 +23,7 @@ from rejoinder.serving.openapi import describe
 from rejoinder.serving.problems import ProblemError, answer_problem
 from rejoinder.serving.responses import JsonRoute
 from rejoinder.serving.routes import (
+    alert_rules,
     alerts,
     conversations,
     documents,
@@ -36,10 +37,12 @@ from rejoinder.serving.routes import (
     learning,
     metrics,
     models,
+    new_topics,
     recommendations,
     reports,
     review,
     runs,
+    sources,
     tenants,
     trends,
     users,
@@ -104,8 +107,11 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         examples,
         documents,
         events,
+        sources,
         trends,
+        new_topics,
         alerts,
+        alert_rules,
         items,
         recommendations,
         health,

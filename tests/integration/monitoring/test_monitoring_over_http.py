@@ -223,6 +223,31 @@ async def test_a_plugin_that_fails_loses_nothing(tmp_path: Path, monkeypatch: py
         assert await at.work() == 1
 
 
+async def test_after_a_restart_series_go_on_where_they_were(tmp_path: Path) -> None:
+    usual, surge = documents(range(40), 4, text="$ACME and $TWIN report"), documents(range(40, 43), 16)
+
+    async def raised(at: Desk) -> list[dict[str, Any]]:
+        return [
+            {name: one[name] for name in ("key", "at", "severity", "explanation", "data")}
+            for one in (await at.got("/alerts"))["alerts"]
+        ]
+
+    async with desk(tmp_path / "one") as at:
+        await at.send([*usual, *surge])
+        assert await at.work() == 1
+        expected = await raised(at)
+    async with desk(tmp_path / "two") as at:
+        await at.send(usual)
+        assert await at.work() == 0
+        before = await detector_states(at.application.database, "acme", ["mention:ACME", "mention:TWIN"])
+    async with desk(tmp_path / "two") as at:
+        assert await detector_states(at.application.database, "acme", list(before)) == before
+        assert all(0 < len(json.dumps(dict(one.data))) < 2500 for one in before.values())
+        await at.send(surge)
+        assert await at.work() == 1
+        assert await raised(at) == expected
+
+
 @dataclass
 class Receiver:
     """A tenant's own system."""

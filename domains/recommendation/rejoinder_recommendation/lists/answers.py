@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from rejoinder.items.behaviour import strength
 from rejoinder.payloads import Answer, Card, Citation, Query
 
 from rejoinder_recommendation.learner import TASK, RecommenderLearner
+from rejoinder_recommendation.lists.paths import ItemPath, find_paths
 from rejoinder_recommendation.lists.person import person_from
 from rejoinder_recommendation.lists.ranking import Listed, make_list
 from rejoinder_recommendation.lists.reasons import reason_of
@@ -36,7 +39,7 @@ class Shelves:
     def __init__(self) -> None:
         self._shelves: dict[str, Shelf] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._trained: dict[str, TrainedOnShelf] = {}
+        self._trained: dict[str, tuple[TrainedOnShelf, ...]] = {}
 
     def forget(self, tenant: str) -> None:
         """Free a tenant's shelf."""
@@ -65,11 +68,9 @@ class Shelves:
         allowed = allowed_items(shelf, wish, settings)
         learner = context.models.learner(TASK)
         trained = learner.trained if isinstance(learner, RecommenderLearner) else None
-        said = (
-            None
-            if trained is None
-            else await asyncio.to_thread(self._on(context.tenant, trained, shelf).says, person, allowed)
-        )
+        said = None
+        if trained is not None:
+            said = await asyncio.to_thread(self._on(context.tenant, trained, shelf).says, person, allowed)
         listed = await asyncio.to_thread(
             make_list,
             shelf,
@@ -83,13 +84,18 @@ class Shelves:
             explore=query.explore,
             noise=np.random.default_rng(secrets.randbits(64)),
         )
-        return [_answer(shelf, one, number, len(listed)) for number, one in enumerate(listed)]
+        places = [one.place for one in listed]
+        paths = await find_paths(shelf, places, person.items.tolist(), context) if query.explain else {}
+        return [_answer(shelf, one, number, len(listed), paths.get(one.place, ())) for number, one in enumerate(listed)]
 
     def _on(self, tenant: str, trained: TrainedRecommender, shelf: Shelf) -> TrainedOnShelf:
-        known = self._trained.get(tenant)
-        if known is None or known.trained is not trained or known.shelf is not shelf:
-            known = self._trained[tenant] = TrainedOnShelf(trained, shelf)
-        return known
+        """Return a recommender on a shelf; two are kept of a tenant, since a canary may serve beside the live one."""
+        known = self._trained.get(tenant, ())
+        found = next((one for one in known if one.trained is trained and one.shelf is shelf), None)
+        if found is None:
+            found = TrainedOnShelf(trained, shelf)
+            self._trained[tenant] = (found, *known[:1])
+        return found
 
     async def _shelf(self, tenant: str, items: TenantItems, catalogue: Catalogue, log: BehaviourLog) -> Shelf:
         shelf = self._shelves.get(tenant)
@@ -115,18 +121,18 @@ async def _vector(text: str | None, context: Context) -> Any:
         return None
 
 
-def _answer(shelf: Shelf, listed: Listed, number: int, count: int) -> Answer:
+def _answer(shelf: Shelf, listed: Listed, number: int, count: int, paths: Sequence[ItemPath]) -> Answer:
     item = shelf.catalogue.items[listed.place]
-    kind, reason = reason_of(shelf, listed)
-    because = None if listed.because is None else shelf.catalogue.items[listed.because].id
+    kind, reason, because = reason_of(shelf, listed, paths)
     data = {
         "tags": item.data.get("tags", []),
         "price": item.data.get("price"),
         "available": item.available,
         "reason": reason,
         "reason_kind": kind,
-        "because": because if kind in ("together", "text") else None,
+        "because": because,
         "parts": listed.parts,
+        "paths": [asdict(path) for path in paths],
     }
     return Answer(
         id=item.id,

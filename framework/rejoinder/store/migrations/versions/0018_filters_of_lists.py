@@ -1,7 +1,7 @@
 """What lists were filtered by, so that what another ranker would have earned in their place can be estimated.
 
-Revision ID: 0016
-Revises: 0013
+Revision ID: 0018
+Revises: 0016
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from rejoinder.store.columns import JsonText
 
-revision = "0016"
-down_revision = "0013"
+revision = "0018"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
