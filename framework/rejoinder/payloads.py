@@ -340,7 +340,8 @@ class Candidate:
 class Decision:
     """Whatever the system put before a person, so that feedback can name it and a policy's worth can be estimated.
 
-    `input` is the redacted text (or the item, or the series) that the decision was about; `chosen` the ids shown, in order.
+    `input` is the redacted text (or the item, or the series) that the decision was about; `chosen` the ids shown, in order; `filters`
+    those of the query, for a list (None: it is no list, or nobody noted them).
     """
 
     id: Name
@@ -355,6 +356,7 @@ class Decision:
     confidence: Share | None = None
     answer: str | None = None
     model_versions: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, Json] | None = None
 
 
 @payload
@@ -423,13 +425,15 @@ class Example:
 class Task:
     """Something to learn: a name, the labels known in advance (none means: learned from examples), and a factory of its learner.
 
-    `learner` returns a new `rejoinder.models.learner.Learner`.
+    `learner` returns a new `rejoinder.models.learner.Learner`. A task that learns from behaviour has no examples: its model is made of
+    the tenant's items and of what people did with them, and judged by what held-back people did next and by the lists they were shown.
     """
 
     name: Name
     learner: Callable[[], Any]
     labels: tuple[str, ...] = ()
     description: str = ""
+    learns_from: Literal["examples", "behaviour"] = "examples"
 
 
 @payload
@@ -438,6 +442,8 @@ class AdaptationRequest:
 
     `base_version` is the live one, `base_folder` its files, to go on from; None: there is none, or nothing of it may be kept. `rehearsed`
     are ids of those of the examples that it has learned already. `traffic` are messages of late, of which nobody said what they are.
+    A task that learns from behaviour has no examples: it learns from what was done up to `until`, by people whom
+    `rejoinder.learning.holdback.held_back(name, hold_back_every)` does not keep back.
     """
 
     run_id: Name
@@ -449,27 +455,60 @@ class AdaptationRequest:
     base_folder: str | None = None
     rehearsed: tuple[str, ...] = ()
     traffic: tuple[str, ...] = ()
+    until: datetime | None = None
+    hold_back_every: Count = 0
 
 
 @payload
 class Adaptation:
     """A fitted model: a folder with its files, and what was measured while fitting.
 
-    `continues`: it goes on from the files in the request's `base_folder`, so that what these learned is in it, too.
+    `continues`: it goes on from the files in the request's `base_folder`, so that what these learned is in it, too. `fingerprint`: the
+    SHA-256 of what it was made of, where that is not the request's examples.
     """
 
     folder: Name
     metrics: Mapping[str, float] = field(default_factory=dict)
     continues: bool = False
+    fingerprint: str = ""
+
+
+@payload
+class ShownList:
+    """A list that a person was shown, with what came of it: for each position, 1 where they turned to the item, else 0."""
+
+    decision: Decision
+    rewards: tuple[Share, ...]
 
 
 @payload
 class EvaluationRequest:
-    """Which model folder to score on which examples."""
+    """Which model folder to score on which examples.
+
+    For a task that learns from behaviour: on people whom `hold_back_every` keeps back, up to `until`; and on `lists`, which such people
+    were shown.
+    """
 
     task: Name
     folder: Name
     examples: tuple[Example, ...]
+    lists: tuple[ShownList, ...] = ()
+    until: datetime | None = None
+    hold_back_every: Count = 0
+
+
+@payload
+class ListWeights:
+    """What a model would have done where a list was shown, so that its worth can be estimated from what came of that list.
+
+    `weights`: for each position, the model's chance to have this item there, divided by the chance that the list was made with (the
+    candidate's logged propensity). `predicted`: what a model of rewards says of the item shown at each position; `predicted_own`: what it
+    says of the list that the model would show, as expected by its own chances; the model of rewards must not have seen this person.
+    """
+
+    weights: tuple[float, ...]
+    predicted: tuple[float, ...]
+    predicted_own: float
 
 
 @payload
@@ -477,12 +516,13 @@ class Evaluation:
     """Measured quality: metrics by name, and per example id whether it was right, or where that is no yes or no, how good it was.
 
     `metrics` that the promotion gate reads: `ece` (expected calibration error) and `predict_ms` (mean time of one prediction).
-    `scores` are in [0, 1], higher is better; examples that it names need not be in `correct`.
+    `scores` are in [0, 1], higher is better; examples that it names need not be in `correct`. `lists`: by decision id.
     """
 
     metrics: Mapping[str, float]
     correct: Mapping[str, bool] = field(default_factory=dict)
     scores: Mapping[str, Share] = field(default_factory=dict)
+    lists: Mapping[str, ListWeights] = field(default_factory=dict)
 
 
 # --- streams -------------------------------------------------------------------------------------------------------

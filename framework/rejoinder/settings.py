@@ -274,6 +274,18 @@ class LearningSettings(_Section):
         description="Time for which fewer new examples, but at least five, wait until a worker fits a new model; 0: their age starts "
         "none.",
     )
+    adapt_after_events: int = Field(
+        default=2000,
+        ge=0,
+        le=10_000_000,
+        description="New events of people with items after which a worker trains a tenant's recommender anew; 0: their number starts none.",
+    )
+    nightly_hour: int = Field(
+        default=3,
+        ge=-1,
+        le=23,
+        description="Hour (UTC) from which on a worker trains recommenders anew where 20 or more new events waited; -1: no night does.",
+    )
     drift_error: float = Field(
         default=0.002,
         ge=0,

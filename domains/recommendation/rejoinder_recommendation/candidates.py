@@ -11,6 +11,7 @@ import numpy as np
 from rejoinder_recommendation.histories import Bools, Floats, Histories, Ints
 from rejoinder_recommendation.hold_out import HoldOut
 from rejoinder_recommendation.item_content import ItemContent
+from rejoinder_recommendation.journal import Journal, Settings
 from rejoinder_recommendation.ranking_metrics import ndcg, ranks
 from rejoinder_recommendation.sources.ease import Ease
 from rejoinder_recommendation.sources.graph_paths import GraphPaths
@@ -33,7 +34,6 @@ __all__ = [
     "source_types",
 ]
 
-Settings = Mapping[str, float]
 _Fit = Callable[..., Source]
 
 _QUERIES: Final = 64
@@ -141,24 +141,43 @@ class Chosen:
     source: Source
 
 
-def choose_settings(hold_out: HoldOut, content: ItemContent, *, seed: int) -> dict[str, Chosen]:
-    """Choose for each kind the settings that find held-out items best by NDCG@10; every kind has the same number to choose from."""
+def choose_settings(
+    hold_out: HoldOut, content: ItemContent, *, seed: int, journal: Journal | None = None
+) -> dict[str, Chosen]:
+    """Choose for each kind the settings that find held-out items best by NDCG@10; every kind has the same number to choose from.
+
+    Args:
+        journal: knows what was chosen before the work was interrupted, and is told what is chosen.
+    """
+    journal = journal or Journal()
     chosen = {}
     for name, kind in _KINDS.items():
         best = -1.0
-        for settings in kind.settings:
+        for settings in (journal.chosen[name],) if name in journal.chosen else kind.settings:
             source = kind.fit(hold_out.training, content, seed, **settings)
+            journal.fitted()
             found = float(ndcg(places(hold_out, source.scores)).mean())
             if found > best:
                 best, chosen[name] = found, Chosen(settings, source)
+        journal.choose(name, chosen[name].settings)
     return chosen
 
 
 def fit_sources(
-    events: Histories, content: ItemContent, chosen: Mapping[str, Settings], *, seed: int
+    events: Histories,
+    content: ItemContent,
+    chosen: Mapping[str, Settings],
+    *,
+    seed: int,
+    journal: Journal | None = None,
 ) -> dict[str, Source]:
     """Fit a source of each kind."""
-    return {name: kind.fit(events, content, seed, **chosen[name]) for name, kind in _KINDS.items()}
+    journal = journal or Journal()
+    sources = {}
+    for name, kind in _KINDS.items():
+        sources[name] = kind.fit(events, content, seed, **chosen[name])
+        journal.fitted()
+    return sources
 
 
 def places(hold_out: HoldOut, scores: Callable[[Histories], Floats]) -> Ints:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rejoinder.context import Context
+from rejoinder.context import Context, Deployment
 from rejoinder.hooks import hookimpl
 from rejoinder.items.item_graph import ITEM
 from rejoinder.payloads import (
     Action,
+    Adaptation,
+    AdaptationRequest,
     Answer,
     Command,
     ConversationState,
     Domain,
     Effect,
     EffectResult,
+    Evaluation,
+    EvaluationRequest,
     Message,
     Query,
     Reply,
+    Task,
     Understanding,
 )
 
+from rejoinder_recommendation.learner import TASK, RecommenderLearner
 from rejoinder_recommendation.settings import RecommendationSettings
 
 if TYPE_CHECKING:
@@ -41,6 +48,36 @@ class RecommendationPlugin:
 
     def __init__(self) -> None:
         self._shelves: Shelves | None = None
+        self._work = Path()
+
+    @hookimpl()
+    def start(self, deployment: Deployment) -> None:
+        """Note where trainings that were interrupted keep what they found."""
+        self._work = Path(deployment.data_dir) / "work" / "recommendation"
+
+    @hookimpl()
+    def register_tasks(self) -> list[Task]:
+        """Bring the task `recommend`: a recommender trained by workers, which `/v1/recommendations` serves while it is live."""
+        about = "Ranks items by what people did with them."
+        return [Task(name=TASK, learner=RecommenderLearner, description=about, learns_from="behaviour")]
+
+    @hookimpl()
+    async def adapt_model(self, request: AdaptationRequest, context: Context) -> Adaptation | None:
+        """Train a recommender on what the tenant's people did."""
+        if request.task != TASK:
+            return None
+        from rejoinder_recommendation.training.fitting import train_on_behaviour  # with PyTorch, needed only here
+
+        return await train_on_behaviour(request, context, self._work)
+
+    @hookimpl()
+    async def evaluate_model(self, request: EvaluationRequest, context: Context) -> Evaluation | None:
+        """Judge a recommender by people whom no training saw."""
+        if request.task != TASK:
+            return None
+        from rejoinder_recommendation.training.judging import judge_recommender
+
+        return await judge_recommender(request, context)
 
     @property
     def shelves(self) -> Shelves:

@@ -15,6 +15,7 @@ from rejoinder_recommendation.features import CONTENT, CONTENT_COLUMNS, FEATURES
 from rejoinder_recommendation.histories import Bools, Floats, Histories, Ints
 from rejoinder_recommendation.hold_out import HoldOut, hold_out_last
 from rejoinder_recommendation.item_content import ItemContent
+from rejoinder_recommendation.journal import Journal
 from rejoinder_recommendation.sources.source import Source
 
 __all__ = ["Recommender", "fit_recommender"]
@@ -97,7 +98,9 @@ class Recommender:
         return self.ranker.scores(features)
 
 
-def fit_recommender(events: Histories, content: ItemContent, *, seed: int) -> Recommender:
+def fit_recommender(
+    events: Histories, content: ItemContent, *, seed: int, journal: Journal | None = None
+) -> Recommender:
     """Choose the settings of all sources, train the ranker, and fit the sources on all events.
 
     Settings and ranker are learned on every user's last event, held out from what the sources are fitted on meanwhile. The ranker sees
@@ -109,6 +112,7 @@ def fit_recommender(events: Histories, content: ItemContent, *, seed: int) -> Re
         events: of all users.
         content: of all items.
         seed: of what is drawn.
+        journal: see `choose_settings`.
 
     Raises:
         InvalidInputError: fewer than 10 users have 3 events.
@@ -119,11 +123,11 @@ def fit_recommender(events: Histories, content: ItemContent, *, seed: int) -> Re
             f"{len(inner)} users have {_LEAST_EVENTS} or more different items left to learn from, and a ranker needs {_LEAST_USERS}; "
             "bring more ratings"
         )
-    chosen = choose_settings(inner, content, seed=seed)
+    chosen = choose_settings(inner, content, seed=seed, journal=journal)
     evidence = gather(inner.training, content, {name: one.source for name, one in chosen.items()})
     by_content, ranker = _train(evidence, inner, seed)
     settings = {name: one.settings for name, one in chosen.items()}
-    sources = fit_sources(events, content, settings, seed=seed)
+    sources = fit_sources(events, content, settings, seed=seed, journal=journal)
     return Recommender(gather(events, content, sources), settings, by_content, ranker)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rejoinder.errors import InvalidInputError, ModelIntegrityError
 from rejoinder.models.artefact import load_artefact, save_artefact
 
@@ -18,11 +19,12 @@ from rejoinder_recommendation.conditional_logit import ConditionalLogit
 from rejoinder_recommendation.features import FEATURES, Evidence
 from rejoinder_recommendation.histories import Bools, Histories
 from rejoinder_recommendation.item_content import ItemContent
+from rejoinder_recommendation.journal import Journal
 from rejoinder_recommendation.model_arrays import pack, unpack
 from rejoinder_recommendation.recommender import Recommender, fit_recommender
 from rejoinder_recommendation.text_neighbours import TextNeighbours
 
-__all__ = ["KIND", "Ranked", "TrainedRecommender", "train_recommender"]
+__all__ = ["KIND", "Ranked", "TrainedRecommender", "train_recommender", "training_fingerprint"]
 
 KIND: Final = "recommender/1"
 
@@ -93,8 +95,25 @@ class TrainedRecommender:
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder` (made if need be), as safetensors and JSON."""
+        arrays, rest = self._packed()
+        arrays["items"] = np.frombuffer("\n".join(self.items).encode(), dtype=np.uint8)
+        said = {
+            "values": rest,
+            "features": list(FEATURES),
+            "settings": {name: dict(settings) for name, settings in self.recommender.settings.items()},
+            "fingerprint": self.fingerprint,
+            "seed": self.seed,
+            "encoder": self.encoder,
+        }
+        save_artefact(folder, kind=KIND, arrays=arrays, settings=said)
+
+    def size(self) -> int:
+        """Return the bytes of its arrays."""
+        return sum(array.nbytes for array in self._packed()[0].values())
+
+    def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         own, evidence = self.recommender, self.recommender.evidence
-        arrays, rest = pack(
+        return pack(
             {
                 "sources": {name: source.__getstate__() for name, source in evidence.sources.items()},
                 "neighbours": evidence.neighbours.__getstate__(),
@@ -105,16 +124,6 @@ class TrainedRecommender:
                 "ranker": {"weights": own.ranker.weights, "penalty": own.ranker.penalty},
             }
         )
-        arrays["items"] = np.frombuffer("\n".join(self.items).encode(), dtype=np.uint8)
-        said = {
-            "values": rest,
-            "features": list(FEATURES),
-            "settings": {name: dict(settings) for name, settings in own.settings.items()},
-            "fingerprint": self.fingerprint,
-            "seed": self.seed,
-            "encoder": self.encoder,
-        }
-        save_artefact(folder, kind=KIND, arrays=arrays, settings=said)
 
     @classmethod
     def load(cls, folder: Path) -> TrainedRecommender:
@@ -152,7 +161,13 @@ class TrainedRecommender:
 
 
 def train_recommender(
-    events: Histories, content: ItemContent, items: Sequence[str], *, seed: int, encoder: str
+    events: Histories,
+    content: ItemContent,
+    items: Sequence[str],
+    *,
+    seed: int,
+    encoder: str,
+    journal: Journal | None = None,
 ) -> TrainedRecommender:
     """Train on all events.
 
@@ -162,15 +177,17 @@ def train_recommender(
         items: ids by number.
         seed: of what is drawn.
         encoder: name of the encoder of the items' texts.
+        journal: see `rejoinder_recommendation.candidates.choose_settings`.
 
     Raises:
         InvalidInputError: fewer than 10 users have 3 events.
     """
-    recommender = fit_recommender(events, content, seed=seed)
-    return TrainedRecommender(recommender, tuple(items), _fingerprint(events, content, items), seed, encoder)
+    recommender = fit_recommender(events, content, seed=seed, journal=journal)
+    return TrainedRecommender(recommender, tuple(items), training_fingerprint(events, content, items), seed, encoder)
 
 
-def _fingerprint(events: Histories, content: ItemContent, items: Sequence[str]) -> str:
+def training_fingerprint(events: Histories, content: ItemContent, items: Sequence[str]) -> str:
+    """Return the SHA-256 of what a recommender is trained on."""
     digest = hashlib.sha256("\n".join(items).encode())
     arrays, _ = pack(
         {"events": events, "texts": content.vectors, "attributes": content.attributes, "links": content.links}

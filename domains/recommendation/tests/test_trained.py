@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from rejoinder.cli import app
 from rejoinder.errors import InvalidInputError, ModelIntegrityError
 from rejoinder_recommendation.histories import Histories
 from rejoinder_recommendation.item_content import ItemContent, attribute_graph
+from rejoinder_recommendation.journal import open_journal
 from rejoinder_recommendation.trained import TrainedRecommender, train_recommender
 from typer.testing import CliRunner
 
@@ -73,6 +75,30 @@ def test_what_is_loaded_ranks_as_what_was_saved(trained: TrainedRecommender, tmp
     next((tmp_path / "model").glob("*.safetensors")).write_bytes(b"damaged")
     with pytest.raises(ModelIntegrityError, match="damaged"):
         TrainedRecommender.load(tmp_path / "model")
+
+
+def test_a_training_that_was_interrupted_goes_on_from_what_was_chosen(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    items = np.concatenate([random.permutation(PER_TOPIC)[:6] for _ in range(12)])
+    events = Histories(np.arange(0, 73, 6), items, np.arange(72.0), PER_TOPIC)
+    content = ItemContent.of_texts(np.eye(PER_TOPIC))
+    counts: list[int] = []
+
+    def killed(count: int) -> None:
+        if count == 9:
+            raise KeyboardInterrupt
+
+    def train(told: Callable[[int], None]) -> TrainedRecommender:
+        journal = open_journal(tmp_path / "run.json", told=told)
+        return train_recommender(events, content, ITEMS[:PER_TOPIC], seed=0, encoder="none", journal=journal)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(killed)
+    resumed = train(counts.append)
+
+    assert counts[-1] == 2 + 6 * 4 + 8, "of two kinds, the settings are known"
+    whole = train_recommender(events, content, ITEMS[:PER_TOPIC], seed=0, encoder="none")
+    assert resumed.rank([("a-1", 1.0)], 5) == whole.rank([("a-1", 1.0)], 5)
 
 
 def test_the_command_lists_what_the_model_says(trained: TrainedRecommender, tmp_path: Path) -> None:

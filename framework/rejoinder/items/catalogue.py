@@ -71,6 +71,8 @@ class BehaviourLog:
 
     Attributes:
         people: who, by a number; a session without a user is a person of its own.
+        names: of the people by number, as `rejoinder.items.tenant_items.person_of` makes them.
+        left_out: names of programs and of people who did not consent.
         items: ids.
         kinds: of the events.
         data: of the events.
@@ -82,6 +84,8 @@ class BehaviourLog:
     kinds: tuple[str, ...]
     data: tuple[Any, ...]
     seconds: NDArray[np.float64]
+    names: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -113,11 +117,28 @@ class BehaviourLog:
                 programs.add(int(person))
             if deed.user_id in refused or (deed.user_id is None and not anonymous):
                 barred.add(int(person))
-        kept = np.flatnonzero(~np.isin(people, sorted(programs | barred))).tolist()
+        left_out = programs | barred
+        by_number = [user or f"session:{session}" for user, session in names]
+        kept = np.flatnonzero(~np.isin(people, sorted(left_out))).tolist()
         return cls(
             people[kept],
             tuple(deeds[row].item_id for row in kept),
             tuple(deeds[row].kind for row in kept),
             tuple(deeds[row].data for row in kept),
             seconds[kept],
+            tuple(by_number),
+            frozenset(by_number[person] for person in left_out),
+        )
+
+    def keep(self, wanted: NDArray[np.bool_]) -> BehaviourLog:
+        """Return the log with only these of its events; `wanted` is (events)."""
+        rows = np.flatnonzero(wanted).tolist()
+        return BehaviourLog(
+            self.people[rows],
+            tuple(self.items[row] for row in rows),
+            tuple(self.kinds[row] for row in rows),
+            tuple(self.data[row] for row in rows),
+            self.seconds[rows],
+            self.names,
+            self.left_out,
         )

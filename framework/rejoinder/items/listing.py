@@ -58,7 +58,8 @@ async def make_list(
         NotFoundError: there is no such tenant.
         RedactionError: the text could not be made safe to store.
     """
-    request = await application.models.request_for(tenant, caller, session_id=session_id)
+    person = person_of(user_id, session_id)
+    request = await application.models.request_for(tenant, caller, session_id=session_id, person=person)
     if explain:
         application.item_mirror.start(tenant, request.graph)
     host = application.host
@@ -74,18 +75,32 @@ async def make_list(
     )
     answers = await listed_answers(host, query, request)
     versions = dict(request.models.versions)
-    decision = list_decision(query, answers, at=application.clock(), about=safe or "", model_versions=versions)
+    decision = list_decision(
+        query,
+        answers,
+        at=application.clock(),
+        about=safe or "",
+        model_versions=versions,
+        filters={name: await _safe(value, host, request) for name, value in query.filters.items()},
+    )
     await add_decision(application.database, tenant, decision)
     return ItemsListed(decision.id, answers, await note_of(request, query, answers))
 
 
 def list_decision(
-    query: Query, answers: tuple[Answer, ...], *, at: datetime, about: str, model_versions: Mapping[str, str]
+    query: Query,
+    answers: tuple[Answer, ...],
+    *,
+    at: datetime,
+    about: str,
+    model_versions: Mapping[str, str],
+    filters: Mapping[str, Any] | None = None,
 ) -> Decision:
     """Return a list as it is kept: what stood where for whom, each with the probability that it did.
 
     Args:
         about: what was asked for in words, redacted; "": nothing was.
+        filters: the query's, redacted; None: they are not kept, and no other ranker can be judged by this list.
     """
     return Decision(
         id=new_id("dec"),
@@ -99,7 +114,15 @@ def list_decision(
         ),
         chosen=tuple(one.item or one.id for one in answers),
         model_versions=model_versions,
+        filters=filters,
     )
+
+
+async def _safe(value: Any, host: Host, request: Request) -> Any:
+    """Return the value of a filter as it may be stored."""
+    if isinstance(value, str):
+        return await host.redact_text(value, "store", request)
+    return [await _safe(one, host, request) for one in value] if isinstance(value, list | tuple) else value
 
 
 async def listed_answers(host: Host, query: Query, request: Request) -> tuple[Answer, ...]:

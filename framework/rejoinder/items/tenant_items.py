@@ -11,14 +11,16 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import InvalidInputError, ModelError
 from rejoinder.items.behaviour import KINDS, check_behaviour
-from rejoinder.payloads import Decision, Event
+from rejoinder.payloads import Decision, Event, ShownList
 from rejoinder.privacy.consent import users_to_learn_from
-from rejoinder.store.behaviour import Deed, deeds_after, recent_events, recent_lists
+from rejoinder.store.behaviour import Deed, deeds_after, lists_between, recent_events, recent_lists
 from rejoinder.store.chunks import in_chunks
 from rejoinder.store.events import NewEvent, add_events
 from rejoinder.store.items import Revision, item_ids, items_after, read_items_revision
@@ -44,13 +46,15 @@ _CONSENT_S: Final = 60.0
 """Who does not consent any more is left out of the statistics after this time, as soon as somebody asks."""
 
 _MOST_RECENT: Final = 200
+_MOST_SHOWN: Final = 20_000
+_VISIT: Final = "session:"
 _MOST_LISTS: Final = 30
 _MOST_TENANTS: Final = 100
 
 
 def person_of(user_id: str | None, session_id: str | None) -> str | None:
     """Return the name under which a list is kept: the user's, or that of a session without one."""
-    return user_id or (f"session:{session_id}" if session_id else None)
+    return user_id or (f"{_VISIT}{session_id}" if session_id else None)
 
 
 class TenantItems:
@@ -130,6 +134,36 @@ class TenantItems:
         event = Event(id=f"chat-{key}", kind=kind, at=at, user_id=user_id, session_id=session_id, item_id=item_id)
         digest = hashlib.sha256(f"{key}|{kind}|{item_id}".encode()).hexdigest()
         await add_events(self._owner.database, self.tenant, [NewEvent(event=event, sha256=digest, source="chat")])
+
+    async def shown_lists(self, *, since: datetime | None, until: datetime) -> list[ShownList]:
+        """Return the newest lists that people were shown, at most 20,000, oldest first, with what came of them.
+
+        Left out are programs, whoever may not be learned from, and lists of which more may come yet: an item counts as welcome where the
+        person turned to it within an hour of the list and before their next one.
+
+        Args:
+            since, until: of the lists, `since` included; None: from the beginning.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+        """
+        from rejoinder.items.outcomes import LIST_S, with_outcomes  # numpy, needed only here
+
+        settled = until - timedelta(seconds=LIST_S)
+        shown = await lists_between(
+            self._owner.database, self.tenant, task=LIST_TASK, since=since, until=settled, limit=_MOST_SHOWN
+        )
+        log = await self.behaviour()
+        known = await self._learnable({one.user_id for one in shown if one.user_id} - log.left_out)
+        return with_outcomes([one for one in shown if one.user_id in known], log, self.rules)
+
+    async def _learnable(self, people: Collection[str]) -> set[str]:
+        """Return those of these people (see `person_of`) who may be learned from."""
+        visits = {one for one in people if one.startswith(_VISIT)}
+        found = visits if self._privacy.consent == "assumed" else set()
+        for some in in_chunks(sorted(set(people) - visits)):
+            found |= await users_to_learn_from(self._owner.database, self.tenant, some, self._privacy)
+        return found
 
     async def _may_know(self, user_id: str | None) -> bool:
         if user_id is None:

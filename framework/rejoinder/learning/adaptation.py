@@ -17,9 +17,10 @@ from rejoinder.learning.queue import send_run
 from rejoinder.learning.replay import replayed
 from rejoinder.learning.traffic import recent_traffic
 from rejoinder.learning.training_set import training_set
+from rejoinder.learning.version_folder import HEAD, UNTRAINED
 from rejoinder.learning.versions import anchors_of, fingerprint_of, learned_until, other_precision, save_anchors
 from rejoinder.models.learner import gives_one_label
-from rejoinder.payloads import AdaptationRequest, Caller
+from rejoinder.payloads import AdaptationRequest, Caller, Task
 from rejoinder.store.examples import list_examples
 from rejoinder.store.models import list_versions, live_version, set_version_state
 from rejoinder.store.runs import claim_next, claim_run, finish_run, heartbeat_run, waiting_runs
@@ -191,11 +192,13 @@ async def _made_before(application: Application, run: AdaptationRun) -> ModelVer
 
 async def _fitted(application: Application, run: AdaptationRun, request: Request) -> ModelVersion:
     tenant, task = run.tenant_id, run.task
+    known = application.host.tasks.get(task)
+    if known is not None and known.learns_from == "behaviour":
+        return await _fitted_to_behaviour(application, run, known, request)
     seeds = [one for one in await application.host.seed_examples(request) if one.task == task]
     # Up to the first attempt: whoever takes the run up again learns from the same, so that its checkpoint fits.
     until = run.started_at or application.clock()
     taught = await list_examples(application.database, tenant, task, held_back=False, known_by=until)
-    known = application.host.tasks.get(task)
     found = training_set([*seeds, *taught], None if known is None else known.learner())
     live = await live_version(application.database, tenant, task)
     if not found.examples:
@@ -251,6 +254,52 @@ async def _fitted(application: Application, run: AdaptationRun, request: Request
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
 
 
+async def _fitted_to_behaviour(
+    application: Application, run: AdaptationRun, task: Task, request: Request
+) -> ModelVersion:
+    """Fit a model on what people did up to the first attempt, those aside who are held back."""
+    live = await live_version(application.database, run.tenant_id, task.name)
+    if live is None:
+        live = await _untrained(application, run.tenant_id, task)
+    until = run.started_at or application.clock()
+    learning = application.settings.learning
+    draft = await application.models.registry.draft()
+    asked = AdaptationRequest(
+        run_id=run.id,
+        task=task.name,
+        examples=(),
+        folder=str(draft),
+        seed=learning.seed,
+        base_version=live.id,
+        base_folder=await _base_folder(application, live),
+        until=until,
+        hold_back_every=learning.hold_back_every,
+    )
+    settings = {"origin": "run", "run": run.id, "learned_until": until.isoformat()}
+    try:
+        return await _candidate(application, asked, request, settings=settings, example_ids=())
+    finally:
+        await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+
+
+async def _untrained(application: Application, tenant: str, task: Task) -> ModelVersion:
+    """Keep what serves before anything is trained as a version: to judge the first trained one by, and to go back to."""
+    registry = application.models.registry
+    draft = await registry.draft()
+    await asyncio.to_thread(task.learner().save, draft / HEAD)
+    row = await registry.add(
+        tenant,
+        task.name,
+        draft,
+        base_hash=(await application.encoder.ready()).hash,
+        data_fingerprint=fingerprint_of(()),
+        settings={"origin": UNTRAINED},
+        seed=application.settings.learning.seed,
+        metrics={},
+    )
+    return await set_version_state(application.database, tenant, row.id, "live")
+
+
 async def _base_folder(application: Application, live: ModelVersion | None) -> str | None:
     """Return the files to go on from; None where there are none, and where what they learned is to be forgotten."""
     if live is None or live.erased_at is not None:
@@ -303,7 +352,7 @@ async def _candidate(
         asked.task,
         folder,
         base_hash=(await application.encoder.ready()).hash,
-        data_fingerprint=fingerprint_of(asked.examples),
+        data_fingerprint=made.fingerprint or fingerprint_of(asked.examples),
         settings={**settings, "continues": made.continues},
         seed=asked.seed,
         metrics=made.metrics,

@@ -6,18 +6,23 @@ that may be looked at at any time cannot take back what it has bet upon.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.learning.gate import RewardTest
-from rejoinder.learning.rewards import shrunk
+from rejoinder.learning.rewards import FULL_WEIGHT, shrunk
 from rejoinder.locks import KeyedLocks
-from rejoinder.store.trials import rewarded_turns
+from rejoinder.store.trials import RewardedTurn, rewarded_turns
 
 if TYPE_CHECKING:
+    from rejoinder.payloads import ShownList
     from rejoinder.store.database import Database
     from rejoinder.store.tables import ModelTrial
+
+ShownLists = Callable[[str, str, datetime], Awaitable["Sequence[ShownList] | None"]]
+"""Gives the lists that were shown by a tenant's task since a moment, and of which no more may come; None: it makes no lists."""
 
 _LATE: Final = timedelta(minutes=2)
 """Feedback is there at most so long after its moment: clocks of processes differ, and transactions take time."""
@@ -35,10 +40,15 @@ class _Seen:
 
 
 class CanaryRewards:
-    """The reward tests of canaries, for all tenants of one process."""
+    """The reward tests of canaries, for all tenants of one process.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        shown: tells what lists earned; a list counts as one reward: 1 where any of its items was welcome, else 0.
+    """
+
+    def __init__(self, database: Database, shown: ShownLists | None = None) -> None:
         self._database = database
+        self._shown = shown
         self._trials: dict[tuple[str, str], _Seen] = {}
         self._reading = KeyedLocks()
 
@@ -55,7 +65,7 @@ class CanaryRewards:
                 self._trials.clear()
             seen = self._trials.setdefault(key, _Seen(RewardTest(), began))
             since = max(began, seen.until - _LATE)
-            turns = await rewarded_turns(self._database, trial.tenant_id, trial.task, decided_since=began, since=since)
+            turns = await self._turns(trial, began, since)
             for turn in turns:
                 if turn.feedback_id in seen.lately:
                     continue
@@ -66,6 +76,23 @@ class CanaryRewards:
             came = seen.lately | {turn.feedback_id: turn.at for turn in turns}
             seen.lately = {one: at for one, at in came.items() if at >= seen.until - _LATE}
             return seen.test
+
+    async def _turns(self, trial: ModelTrial, began: datetime, since: datetime) -> list[RewardedTurn]:
+        shown = None if self._shown is None else await self._shown(trial.tenant_id, trial.task, since)
+        if shown is None:
+            return await rewarded_turns(self._database, trial.tenant_id, trial.task, decided_since=began, since=since)
+        return [
+            RewardedTurn(
+                feedback_id=one.decision.id,
+                user_id=one.decision.user_id or "",
+                version=one.decision.model_versions[trial.task],
+                reward=max(one.rewards),
+                weight=FULL_WEIGHT,
+                at=one.decision.at,
+            )
+            for one in shown
+            if one.rewards and trial.task in one.decision.model_versions
+        ]
 
     def drop(self, trial: ModelTrial) -> None:
         """Let go of a trial that is over."""

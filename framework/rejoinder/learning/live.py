@@ -47,7 +47,7 @@ from rejoinder.locks import KeyedLocks
 from rejoinder.models.adapters.cache import AdapterCache
 from rejoinder.models.encoding.service import EncoderService
 from rejoinder.monitoring.tenant_monitoring import TenantMonitoring
-from rejoinder.payloads import Caller, Example, Utterance
+from rejoinder.payloads import Caller, Example, ShownList, Utterance
 from rejoinder.privacy.settings import privacy_of
 from rejoinder.settings import GateSettings
 from rejoinder.store.database import Database
@@ -190,7 +190,7 @@ class LiveModels:
             database, host, encoder, registry, self._adapters, seed=seed, hold_back_every=hold_back_every
         )
         self._experience = Experience(database, max_tenants=max_tenants)
-        self.canary_rewards = CanaryRewards(database)
+        self.canary_rewards = CanaryRewards(database, self._shown_lists)
         self._trials = LiveTrials(database, self._on_trial, self.loader.teach)
 
     async def request_for(
@@ -201,10 +201,12 @@ class LiveModels:
         session_id: str | None = None,
         history: tuple[Utterance, ...] = (),
         deadline: float | None = None,
+        person: str | None = None,
     ) -> Request:
         """Return a request of this tenant, with its models as they are now.
 
         Args:
+            person: whom it is for, where that is not the caller: whether a canary serves it goes by them.
             deadline: when it must be done, in seconds of `time.monotonic`; None: 30 s from now.
         Raises:
             NotFoundError: there is no such tenant, or it is disabled.
@@ -218,7 +220,7 @@ class LiveModels:
             caller=caller,
             models=RequestModels(
                 tenant,
-                self._trials.tasks_for(tenant, caller.id, live.tasks),
+                self._trials.tasks_for(tenant, person or caller.id, live.tasks),
                 self._encoder,
                 self._adapters,
                 shadow=self._trials.shadow,
@@ -392,6 +394,15 @@ class LiveModels:
         live = self._tenants.pop(tenant, None)
         if live is not None:
             await self._host.tenant_disabled(live.request)
+
+    async def _shown_lists(self, tenant: str, task: str, since: datetime) -> list[ShownList] | None:
+        """See `rejoinder.learning.canary_rewards.ShownLists`."""
+        known = self._host.tasks.get(task)
+        if known is None or known.learns_from != "behaviour" or self._items is None:
+            return None
+        settings = (await self._profiles.served(tenant)).settings
+        items = self._items.of(tenant, events_of(settings), privacy_of(settings))
+        return await items.shown_lists(since=since, until=self._clock())
 
     async def close(self) -> None:
         """End what runs in the background; adapters are not at hand any more."""

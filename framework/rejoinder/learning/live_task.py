@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import ModelNotReadyError
 from rejoinder.learning.direct import DirectLearner
@@ -15,6 +15,10 @@ from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
     from rejoinder.models.learner import FloatArray, Learner, Prediction
+
+
+NO_VERSION: Final = "memory"
+"""What decisions name where a task has no version yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class LiveTask:
     memory: CorrectionMemory
     instant: InstantLearner | None = None
     direct: DirectLearner | None = None
-    version: str = "memory"
+    version: str = NO_VERSION
     version_id: str = ""
     adapter: str | None = None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
@@ -11,8 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import ConflictError
 from rejoinder.learning.gate import Scored, Verdict, attempt_number, judge
+from rejoinder.learning.holdback import held_back
+from rejoinder.learning.live_task import NO_VERSION
+from rejoinder.learning.off_policy import ListComparison, compare_lists
 from rejoinder.learning.tenant_gate import gate_of
-from rejoinder.payloads import Evaluation, EvaluationRequest, Example
+from rejoinder.learning.version_folder import UNTRAINED
+from rejoinder.payloads import Evaluation, EvaluationRequest, ShownList
 from rejoinder.store.examples import list_examples
 from rejoinder.store.models import add_evaluation, get_version, judged_before, live_version, set_version_state
 from rejoinder.store.news import last_roll_back
@@ -34,6 +39,7 @@ _logger = logging.getLogger("rejoinder.learning")
 async def consider(application: Application, candidate: ModelVersion, request: Request) -> Verdict | None:
     """Score a candidate and the live version on the same rows, judge, and do what the verdict says.
 
+    A candidate that learned from behaviour is judged on what held-back people did next, and by the lists that such people were shown.
     A candidate that passes goes into a trial on real messages where the settings ask for one, else it is live at once. What was decided
     is stored with its reasons. Where no version is live, the candidate is compared with one that knows nothing. One that was trained on
     examples which are erased by now is refused, and a clean one takes such a one's place whatever the comparison says.
@@ -43,17 +49,24 @@ async def consider(application: Application, candidate: ModelVersion, request: R
     """
     database, settings = application.database, gate_of(request.settings, application.settings.gate)
     live = await live_version(database, candidate.tenant_id, candidate.task)
-    held_back = await list_examples(database, candidate.tenant_id, candidate.task, held_back=True)
+    by_behaviour = _learns_from_behaviour(application, candidate.task)
+    kept_back = await list_examples(database, candidate.tenant_id, candidate.task, held_back=True)
+    shown = await _shown(application, live, request) if by_behaviour else ()
+    every, now = application.settings.learning.hold_back_every, application.clock()
+    on = partial(EvaluationRequest, task=candidate.task, until=now, hold_back_every=every)
     frozen = [one for one in await application.host.regression_examples(request) if one.task == candidate.task]
-    after = await _scored(application, candidate, held_back, request)
-    before = await _scored(application, live, held_back, request)
-    positive = [one for one in held_back if one.polarity != "negative"]  # of the others it is not known what is right
-    if (positive and after is None) or (live is not None and positive and before is None):
+    ask = partial(on, examples=tuple(kept_back), lists=shown) if kept_back or by_behaviour else None
+    after = await _scored(application, candidate, ask, request)
+    before = await _scored(application, live, None if ask is None else partial(ask, lists=()), request)
+    positive = [one for one in kept_back if one.polarity != "negative"]  # of the others it is not known what is right
+    expected = bool(positive) or by_behaviour
+    if (expected and after is None) or (live is not None and expected and before is None):
         if live is not None and live.erased_at is not None:
             await _act(application, candidate, live, None, settings)
         return None
     regression = None
-    frozen_after, frozen_before = [await _scored(application, one, frozen, request) for one in (candidate, live)]
+    ask = partial(on, examples=tuple(frozen)) if frozen else None
+    frozen_after, frozen_before = [await _scored(application, one, ask, request) for one in (candidate, live)]
     if live is not None and frozen_before is not None and frozen_after is not None:
         regression = (_of(frozen_before), _of(frozen_after))
     candidate_scored = _of(after) if after is not None else Scored(scores={})
@@ -68,6 +81,7 @@ async def consider(application: Application, candidate: ModelVersion, request: R
         attempt=attempt_number(
             [frozenset(row.correct) | frozenset(row.scores) for row in earlier], frozenset(candidate_scored.scores)
         ),
+        lists=None if after is None else await _compared(application, shown, after, settings),
     )
     scored = [(data, one) for data, one in ((HELD_BACK, after), (REGRESSION, frozen_after)) if one is not None]
     await _act(application, candidate, live, verdict, settings, scored)
@@ -80,14 +94,49 @@ async def was_considered(application: Application, candidate: ModelVersion) -> b
     return any(one.by == GATE for one in decided)
 
 
+def _learns_from_behaviour(application: Application, task: str) -> bool:
+    known = application.host.tasks.get(task)
+    return known is not None and known.learns_from == "behaviour"
+
+
 async def _scored(
-    application: Application, version: ModelVersion | None, examples: Sequence[Example], request: Request
+    application: Application,
+    version: ModelVersion | None,
+    ask: Callable[..., EvaluationRequest] | None,
+    request: Request,
 ) -> Evaluation | None:
-    if version is None or not examples:
+    if version is None or ask is None:
         return None
     folder = str(await application.models.registry.files(version))
-    asked = EvaluationRequest(task=version.task, folder=folder, examples=tuple(examples))
-    return await application.host.evaluate_model(asked, request)
+    return await application.host.evaluate_model(ask(folder=folder), request)
+
+
+async def _shown(application: Application, live: ModelVersion | None, request: Request) -> tuple[ShownList, ...]:
+    """Return the lists that the live version showed to people who are held back from training."""
+    if request.items is None or live is None:
+        return ()
+    every = application.settings.learning.hold_back_every
+    names = {f"{live.task}-{live.number}"}
+    since = live.promoted_at
+    if live.settings.get("origin") == UNTRAINED:  # it served before it was a version, too
+        since = None
+        names |= {"", NO_VERSION}
+    shown = await request.items.shown_lists(since=since, until=application.clock())
+    return tuple(
+        one
+        for one in shown
+        if held_back(one.decision.user_id or "", every)
+        and one.decision.model_versions.get(live.task, "").partition("+")[0] in names
+    )
+
+
+async def _compared(
+    application: Application, shown: Sequence[ShownList], evaluation: Evaluation, settings: GateSettings
+) -> ListComparison | None:
+    if not shown or not evaluation.lists:
+        return None
+    seed, error = application.settings.learning.seed, settings.error / 2
+    return await asyncio.to_thread(partial(compare_lists, shown, evaluation.lists, seed=seed, error=error))
 
 
 def _of(evaluation: Evaluation) -> Scored:
@@ -198,7 +247,7 @@ async def _wanted(
         return "wait", f"{paused}: {reason}"
     if live is None or replaces_erased:
         return "promote", reason
-    if settings.shadow_turns:
+    if settings.shadow_turns and not _learns_from_behaviour(application, candidate.task):  # a list is no message
         return "shadow", reason
     return ("canary" if settings.canary_share else "promote"), reason
 

@@ -14,7 +14,7 @@ from rejoinder.learning.direct import DirectLearner
 from rejoinder.learning.encodings import Reader, tells, texts_of
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.instant import InstantLearner
-from rejoinder.learning.live_task import LiveTask
+from rejoinder.learning.live_task import NO_VERSION, LiveTask
 from rejoinder.learning.memory import CorrectionMemory, MemoryTurn, turn_of
 from rejoinder.learning.training_set import training_set
 from rejoinder.learning.versions import Fitted, Registry
@@ -69,7 +69,13 @@ class TaskLoader:
 
         None: it is of those in `direct`, and cannot be fitted or used here. The log says why, and the tenant's other tasks are served.
         """
-        encoder = await self._encoder.ready()
+        try:
+            encoder = await self._encoder.ready()
+        except ModelError as error:
+            if self._host.tasks[name].learns_from == "examples":
+                raise
+            _logger.warning("task %s of tenant %s has no model: %s", name, tenant, error)  # lists are made without one
+            return None
         imported, kept_back = await self._imported(tenant, name)
         learner = factory()
         base = training_set([*seeds, *imported], learner).examples
@@ -115,7 +121,7 @@ class TaskLoader:
         make = partial(
             LiveTask,
             memory,
-            version=fitted.version or "memory",
+            version=fitted.version or NO_VERSION,
             version_id=fitted.version_id,
             adapter=fitted.adapter,
         )

@@ -1,4 +1,5 @@
 """What starts adaptation runs by itself: enough new examples, examples that have waited, and people who have become less content.
+What learns from behaviour starts by the number of new events, and at night.
 
 A server notes what feedback brought, which costs a look into a dictionary, and looks into the store, beside the request, once there may
 be enough. A worker looks at all tenants every so often. Of several that look at once, one starts the run; none is started while
@@ -11,18 +12,20 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Clock, NoModels, Request, utc_now
 from rejoinder.errors import RejoinderError
 from rejoinder.host import Host
+from rejoinder.items.behaviour import KINDS
 from rejoinder.learning.drift import DriftWatch
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.queue import CPU, GPU, can_queue, make_queue, send_run
 from rejoinder.learning.tenant_gate import gate_of
 from rejoinder.payloads import Caller, Example
 from rejoinder.settings import DeploymentSettings
+from rejoinder.store.behaviour import new_deeds
 from rejoinder.store.database import Database
 from rejoinder.store.news import last_learned, last_roll_back, new_examples
 from rejoinder.store.runs import create_run, request_run
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 FEW: Final = 5
 """Fewer new examples than this start no run, however old they are."""
+
+FEW_EVENTS: Final = 20
+"""Fewer new events of people with items start no nightly training."""
 
 _SYSTEM = Caller(id="system", role="admin")
 _MOST_NOTED: Final = 100_000
@@ -126,6 +132,8 @@ class Triggers:
     async def _reason(self, tenant: str, task: str, since: datetime | None) -> tuple[str, int]:
         """Return why a task should be learned anew, "" where nothing says so, and how many new examples were seen."""
         learning = self._settings.learning
+        if self._host.tasks[task].learns_from == "behaviour":
+            return await self._reason_of_behaviour(tenant, since), 0
         found = await new_examples(self._database, tenant, task, since=since, limit=max(learning.adapt_after, FEW))
         if learning.adapt_after and len(found) >= learning.adapt_after:
             return f"{len(found)} new examples since it was last learned", len(found)
@@ -135,6 +143,22 @@ class Triggers:
                 hours = waited.total_seconds() / 3600
                 return f"{len(found)} new examples, the oldest from {hours:.0f} hours ago", len(found)
         return "", len(found)
+
+    async def _reason_of_behaviour(self, tenant: str, since: datetime | None) -> str:
+        """Return why a model of what people do should be trained anew; "" where nothing says so."""
+        learning = self._settings.learning
+        most = max(learning.adapt_after_events, FEW_EVENTS)
+        found = await new_deeds(self._database, tenant, kinds=KINDS, since=since, limit=most)
+        if learning.adapt_after_events and len(found) >= learning.adapt_after_events:
+            return f"{len(found)} new events since it was last learned"
+        if learning.nightly_hour < 0 or len(found) < FEW_EVENTS:
+            return ""
+        night = last_night(self._clock(), learning.nightly_hour)
+        if found[0] < night and (since is None or since < night):
+            return (
+                f"its nightly training: {len(found)} or more new events, the oldest from {found[0]:%Y-%m-%d %H:%M} UTC"
+            )
+        return ""
 
     async def _start(self, tenant: str, task: str, reason: str, profile: Profile) -> AdaptationRun | None:
         now = self._clock()
@@ -148,6 +172,18 @@ class Triggers:
             _logger.info("tenant %s, %s is to be learned anew: %s", tenant, task, reason)
             await asyncio.to_thread(send_run, self._settings, tenant, run.id, queue=queue)
         return run
+
+
+def last_night(now: datetime, hour: int) -> datetime:
+    """Return the last moment up to now at which it was this full hour in UTC.
+
+    Example:
+        >>> from datetime import UTC
+        >>> last_night(datetime(2026, 3, 2, 1, 30, tzinfo=UTC), 3).isoformat()
+        '2026-03-01T03:00:00+00:00'
+    """
+    tonight = now.astimezone(UTC).replace(hour=hour, minute=0, second=0, microsecond=0)
+    return tonight if tonight <= now else tonight - timedelta(days=1)
 
 
 async def queue_of(host: Host, settings: DeploymentSettings, profile: Profile, tenant: str, task: str) -> str:

@@ -7,3 +7,6 @@ from typing import Final
 ADAPTER: Final = "adapter"
 ANCHORS: Final = "anchors"
 HEAD: Final = "head"
+
+UNTRAINED: Final = "untrained"
+"""Origin of a version that has learned nothing: a task that learns from behaviour serves it until there is a trained one."""

@@ -40,7 +40,9 @@ from rejoinder.store.erasures import (
     add_erasure,
     delete_before,
     finish_erasure,
+    first_deed,
     mark_versions,
+    mark_versions_since,
     marked_files,
     open_erasures,
     release_files,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from rejoinder.learning.live import LiveModels, Profiles
+    from rejoinder.store.tables import ModelVersion
 
 RETENTION: Final = "retention"
 _BY_HOST: Final = "host"
@@ -200,18 +203,26 @@ class Eraser:
             await self._overwrite(session)
             if user_id is not None or examples_before is not None:
                 taken = await take_examples(session, tenant, user_id=user_id, before=examples_before)
+            did_since = None
             if user_id is not None and reason == "user":
+                did_since = await first_deed(session, tenant, user_id)
                 counts = await delete_rows(session, self._host, tenant, user_id)
                 with suppress(NotFoundError):
                     rows = await delete_user(session, tenant, user_id)
                     counts |= {str(name): count for name, count in rows.items()}
             if records_before is not None:
                 counts |= await delete_before(session, tenant, records_before)
+            versions: list[ModelVersion] = []
+            tasks = {one.task for one in taken if one.trainable}
             if taken:
                 counts["examples"] = len(taken)
-                versions = await mark_versions(session, tenant, taken, at=now)
-                marked = tuple(f"{one.task}-{one.number}" for one in versions)
-                tasks = {one.task for one in taken if one.trainable}
+                versions += await mark_versions(session, tenant, taken, at=now)
+            if did_since is not None:
+                of_behaviour = {one.name for one in self._host.tasks.values() if one.learns_from == "behaviour"}
+                versions += await mark_versions_since(session, tenant, of_behaviour, did_since, at=now)
+                tasks |= of_behaviour
+            marked = tuple(f"{one.task}-{one.number}" for one in versions)
+            if tasks:
                 checkpoints = await stop_runs(session, tenant, tasks, reason="what it read was erased", at=now)
             if counts:
                 row = await add_erasure(
@@ -221,7 +232,7 @@ class Eraser:
                     by=by,
                     counts=counts,
                     example_ids=[one.id for one in taken],
-                    tasks={one.task for one in versions} if taken else (),
+                    tasks={one.task for one in versions},
                     at=now,
                 )
                 erasure_id = row.id

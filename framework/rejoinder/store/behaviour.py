@@ -15,7 +15,15 @@ from rejoinder.store.decisions import plain_decision
 from rejoinder.store.tables import DecisionRow, EventRow, table_of
 from rejoinder.wire import from_json
 
-__all__ = ["Deed", "deeds_after", "people_after", "recent_events", "recent_lists"]
+__all__ = [
+    "Deed",
+    "deeds_after",
+    "lists_between",
+    "new_deeds",
+    "people_after",
+    "recent_events",
+    "recent_lists",
+]
 
 _c, _d = table_of(EventRow).c, table_of(DecisionRow).c
 _PAYLOAD = (_c.id, _c.kind, _c.at, _c.user_id, _c.session_id, _c.item_id, _c.text, _c.data)
@@ -84,6 +92,31 @@ def recent_lists(session: Session, tenant_id: str, *, task: str, user_ids: Seque
         .limit(limit)
     )
     return [plain_decision(row) for row in reversed(session.execute(statement).all())]
+
+
+@reading
+def lists_between(
+    session: Session, tenant_id: str, *, task: str, since: datetime | None, until: datetime, limit: int
+) -> list[Decision]:
+    """Return the newest lists of a task that people were shown from `since` (None: ever) up to `until`, at most `limit`, oldest first."""
+    wanted = [_d.tenant_id == tenant_id, _d.task == task, _d.kind == "list", _d.at < until, _d.user_id.is_not(None)]
+    if since is not None:
+        wanted.append(_d.at >= since)
+    columns = (column for column in _d if column.name not in ("tenant_id", "turn_id"))
+    statement = select(*columns).where(*wanted).order_by(_d.at.desc(), _d.id.desc()).limit(limit)
+    return [plain_decision(row) for row in reversed(session.execute(statement).all())]
+
+
+@reading
+def new_deeds(
+    session: Session, tenant_id: str, *, kinds: Collection[str], since: datetime | None, limit: int
+) -> list[datetime]:
+    """Return when the oldest events of these kinds came in after a moment, at most `limit`, oldest first."""
+    wanted = [_c.tenant_id == tenant_id, _c.kind.in_(sorted(kinds)), _c.item_id.is_not(None)]
+    if since is not None:
+        wanted.append(_c.received_at > since)
+    statement = select(_c.received_at).where(*wanted).order_by(_c.position).limit(limit)
+    return list(session.scalars(statement))
 
 
 @reading

@@ -35,8 +35,10 @@ __all__ = [
     "erased_examples",
     "erasures_since",
     "finish_erasure",
+    "first_deed",
     "list_erasures",
     "mark_versions",
+    "mark_versions_since",
     "marked_files",
     "open_erasures",
     "release_files",
@@ -127,6 +129,34 @@ def mark_versions(
             marked.append(
                 _mark(session, get_record(session, ModelVersion, "model version", tenant_id, version_id), now)
             )
+    session.flush()
+    return marked
+
+
+@reading
+def first_deed(session: Session, tenant_id: str, user_id: str) -> datetime | None:
+    """Return when the first event about an item by a user came in; None where there is none."""
+    mine = (_events.tenant_id == tenant_id, _events.user_id == user_id, _events.item_id.is_not(None))
+    found: datetime | None = session.scalar(select(func.min(_events.received_at)).where(*mine))
+    return found
+
+
+@writing
+def mark_versions_since(
+    session: Session, tenant_id: str, tasks: Collection[str], since: datetime, *, at: datetime | None = None
+) -> list[ModelVersion]:
+    """Mark the trained versions of tasks that learn from behaviour which were made since a moment, as `mark_versions` does."""
+    statement = select(_versions.id, _versions.settings).where(
+        _versions.tenant_id == tenant_id,
+        _versions.task.in_(list(tasks)),
+        _versions.created_at >= since,
+        _versions.artefact != "",
+    )
+    marked = [
+        _mark(session, get_record(session, ModelVersion, "model version", tenant_id, version_id), at or utc_now())
+        for version_id, settings in session.execute(statement).all()
+        if settings.get("origin") == "run"
+    ]
     session.flush()
     return marked
 

@@ -303,6 +303,7 @@ class DecisionRow(_Owned, table=True):
     confidence: float | None = None
     answer: str | None = Field(default=None, sa_type=PlainText)
     model_versions: dict[str, str] = Field(default_factory=dict, sa_type=JsonText)
+    filters: dict[str, Any] | None = Field(default=None, sa_type=JsonText)
 
 
 class FeedbackRow(_Owned, table=True):

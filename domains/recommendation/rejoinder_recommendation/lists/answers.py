@@ -13,10 +13,10 @@ from rejoinder.errors import EncoderBusyError, ModelError
 from rejoinder.items.behaviour import strength
 from rejoinder.payloads import Answer, Card, Citation, Query
 
-from rejoinder_recommendation.conversation.evidence import Asked, Evidence
-from rejoinder_recommendation.conversation.ranker import ConversationRanker, shipped_weights
 from rejoinder_recommendation.conversation.reasons import Told, reasons_for
 from rejoinder_recommendation.item_facts import facts_of
+from rejoinder_recommendation.learner import TASK, RecommenderLearner
+from rejoinder_recommendation.lists.asked import asked_odds, is_asked
 from rejoinder_recommendation.lists.filters import MEASURES
 from rejoinder_recommendation.lists.paths import ItemPath, find_paths
 from rejoinder_recommendation.lists.person import Person, person_from
@@ -31,11 +31,9 @@ if TYPE_CHECKING:
 
     from rejoinder_recommendation.histories import Bools, Floats
     from rejoinder_recommendation.lists.shelves import Shelves, Stand
+    from rejoinder_recommendation.lists.trained_part import TrainedOnShelf
 
 __all__ = ["Listing", "answers_to", "listing_for"]
-
-_MOST_EVENTS: Final = 50.0
-"""Events of the most popular item, as words are weighed against popularity: the weights were learned where people named films so often."""
 
 _BEHAVIOUR: Final = frozenset({"together", "session", "pinned", "rules"})
 """Kinds of reasons that are told beside what was asked for,"""
@@ -51,6 +49,7 @@ class Listing:
 
     Attributes:
         vector: (dim), of the query's text; None: there is none, or no encoder that reads it.
+        trained: the trained recommender that serves; None: there is none.
     """
 
     stand: Stand
@@ -60,11 +59,7 @@ class Listing:
     text: str
     vector: Floats | None
     now: float
-
-    @property
-    def _is_asked(self) -> bool:
-        """Whether somebody said what they want, in words or by items that it is like."""
-        return bool(self.text) or len(self.shelf.places((*self.wish.like, *self.wish.dislike))) > 0
+    trained: TrainedOnShelf | None
 
     @property
     def shelf(self) -> Shelf:
@@ -84,6 +79,8 @@ class Listing:
 
     def make(self, allowed: Bools, limit: int, *, explore: bool) -> list[Listed]:
         """Return the list, best first, of items that are allowed; see `make_list`."""
+        index = self.stand.index
+        asked = None if index is None else asked_odds(index, self.shelf, self.wish, self.text, self.vector)
         return make_list(
             self.shelf,
             self.person,
@@ -91,7 +88,8 @@ class Listing:
             self.settings,
             limit=limit,
             now=self.now,
-            asked=self._asked(),
+            asked=asked,
+            trained=None if self.trained is None else self.trained.says(self.person, allowed),
             explore=explore,
             noise=np.random.default_rng(secrets.randbits(64)),
         )
@@ -105,7 +103,7 @@ class Listing:
             The kind of the foremost reason, all reasons, and the id of the item that the one by behaviour names.
         """
         index = self.stand.index
-        if not self._is_asked or index is None:
+        if index is None or not is_asked(self.shelf, self.wish, self.text):
             kind, reason, because = reason_of(self.shelf, listed, paths)
             return kind, (reason,), because
         found = reasons_for(listed.place, index, Told(self.wish.like, self.text))
@@ -129,17 +127,6 @@ class Listing:
         paths = await self.paths([listed.place], context)
         return self.reasons(listed, paths.get(listed.place, ()))[1]
 
-    def _asked(self) -> Floats | None:
-        """Return (items), the logarithms of their odds by what was asked for in words."""
-        index = self.stand.index
-        if not self._is_asked or index is None:
-            return None
-        counts = self.shelf.counts * min(1.0, _MOST_EVENTS / max(1.0, float(self.shelf.counts.max(initial=0.0))))
-        vector = np.zeros(self.shelf.text.shape[1]) if self.vector is None else self.vector
-        asked = Asked(index.places(self.wish.like), index.places(self.wish.dislike), vector, self.text)
-        evidence = Evidence(index, np.log1p(index.mentions + counts))
-        return ConversationRanker(evidence, shipped_weights()).scores(asked)
-
 
 async def listing_for(
     query: Query, context: Context, shelves: Shelves, *, patience_s: float | None = None
@@ -162,7 +149,11 @@ async def listing_for(
     person = person_from(stand.shelf, events, lists, lambda kind, data: strength(kind, data, rules), wish.like)
     settings = context.settings or RecommendationSettings()
     vector = await _vector(query.text, context)
-    return Listing(stand, person, wish, settings, query.text or "", vector, context.now().timestamp())
+    learner = context.models.learner(TASK)
+    trained = None
+    if isinstance(learner, RecommenderLearner) and learner.trained is not None:
+        trained = shelves.trained(items.tenant, learner.trained, stand.shelf)
+    return Listing(stand, person, wish, settings, query.text or "", vector, context.now().timestamp(), trained)
 
 
 async def answers_to(query: Query, context: Context, shelves: Shelves) -> list[Answer]:

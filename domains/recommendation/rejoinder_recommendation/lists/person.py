@@ -31,6 +31,7 @@ class Person:
         done: (items), what they clicked, bought, rated or put away.
         shown: (m), items that they were shown in lists.
         welcome: (m), 1 where they turned to the item after the list, else 0.
+        history: places of all items that they turned to, and when (seconds since the epoch), oldest first.
     """
 
     items: Ints
@@ -38,6 +39,7 @@ class Person:
     done: Bools
     shown: Ints
     welcome: Floats
+    history: tuple[tuple[int, float], ...] = ()
 
 
 def person_from(
@@ -55,6 +57,7 @@ def person_from(
         like: ids of items that they name now: they count as if turned to a moment ago.
     """
     opinions: dict[int, float] = {}
+    moments: dict[int, float] = {}
     done = np.zeros(len(shelf), dtype=bool)
     for event in events:
         place = shelf.catalogue.place.get(event.item_id or "")
@@ -63,15 +66,23 @@ def person_from(
         value = strength(event.kind, event.data)
         opinions.pop(place, None)
         opinions[place] = value
+        moments[place] = event.at.timestamp()
         done[place] |= event.kind != "view"
     for place in shelf.places(like).tolist():
         opinions.pop(place, None)
         opinions[place] = 1.0
+        moments[place] = max(moments.values(), default=0.0) + 1.0
+    history = tuple((place, moments[place]) for place, value in opinions.items() if value > 0)
     liked = [place for place, value in reversed(opinions.items()) if value > 0][:_MOST]
     weights = [opinions[place] * 2.0 ** (-age / _HALF_LIFE) for age, place in enumerate(liked)]
     shown, welcome = _said_of_lists(shelf, events, lists, strength)
     return Person(
-        np.array(liked, dtype=np.int64), np.array(weights), done, np.array(shown, dtype=np.int64), np.array(welcome)
+        np.array(liked, dtype=np.int64),
+        np.array(weights),
+        done,
+        np.array(shown, dtype=np.int64),
+        np.array(welcome),
+        history,
     )
 
 

@@ -22,7 +22,7 @@ from rejoinder_recommendation.sources.item_knn import ItemKnn
 if TYPE_CHECKING:
     from rejoinder.items.catalogue import BehaviourLog, Catalogue
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "liked_items"]
 
 _NEIGHBOURS: Final = 50
 _SHRINKAGE: Final = 5.0
@@ -53,7 +53,7 @@ class Shelf:
         self._read(catalogue)
         self._space = TextSpace(catalogue.vectors)
         self.text = self._space.rows(catalogue.vectors)
-        events = _histories(catalogue, log, strength)
+        events = liked_items(catalogue, log, strength)
         self.counts = _counts(events)
         self._together = ItemKnn(events, neighbours=_NEIGHBOURS, shrinkage=_SHRINKAGE) if len(events.items) else None
         self._of_behaviour = _behaviour_factors(events)
@@ -129,7 +129,7 @@ class Shelf:
         return np.array([place[one] for one in ids if one in place], dtype=np.int64)
 
 
-def _histories(catalogue: Catalogue, log: BehaviourLog, strength: Callable[[str, Any], float]) -> Histories:
+def liked_items(catalogue: Catalogue, log: BehaviourLog, strength: Callable[[str, Any], float]) -> Histories:
     """Return what people liked: each item once a person, at its last moment, without what they took back by a dislike."""
     last: dict[tuple[int, int], tuple[float, bool]] = {}
     for row, (item, kind, data) in enumerate(zip(log.items, log.kinds, log.data, strict=True)):

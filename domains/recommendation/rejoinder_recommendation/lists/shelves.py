@@ -14,12 +14,14 @@ from rejoinder.items.behaviour import strength
 
 from rejoinder_recommendation.conversation.item_index import ItemIndex
 from rejoinder_recommendation.lists.shelf import Shelf
+from rejoinder_recommendation.lists.trained_part import TrainedOnShelf
 
 if TYPE_CHECKING:
     from rejoinder.items.catalogue import BehaviourLog, Catalogue
     from rejoinder.items.tenant_items import TenantItems
 
     from rejoinder_recommendation.histories import Bools
+    from rejoinder_recommendation.trained import TrainedRecommender
 
 __all__ = ["Shelves", "Stand"]
 
@@ -58,6 +60,7 @@ class _Kept:
     stand: Stand | None = None
     index: ItemIndex | None = None
     making: asyncio.Task[None] | None = None
+    trained: tuple[TrainedOnShelf, ...] = ()
 
 
 class Shelves:
@@ -69,6 +72,15 @@ class Shelves:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    def trained(self, tenant: str, trained: TrainedRecommender, shelf: Shelf) -> TrainedOnShelf:
+        """Return a recommender on a shelf; two are kept of a tenant, since a canary may serve beside the live one."""
+        kept = self._of(tenant)
+        found = next((one for one in kept.trained if one.trained is trained and one.shelf is shelf), None)
+        if found is None:
+            found = TrainedOnShelf(trained, shelf)
+            kept.trained = (found, *kept.trained[:1])
+        return found
 
     async def read(self, items: TenantItems) -> None:
         """Read what a tenant's items say, ahead of the first who asks in words."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rejoinder.errors import InvalidInputError
 from rejoinder.learning.gate.paired import Pairs, mcnemar, not_worse, paired_bootstrap, rows_needed
 from rejoinder.learning.gate.spending import error_of_attempt
 from rejoinder.settings import GateSettings
+
+if TYPE_CHECKING:
+    from rejoinder.learning.off_policy import ListComparison
 
 Decision = Literal["promote", "reject", "wait"]
 """wait: there are too few held-back rows to tell; the candidate may be judged again when there are more."""
@@ -19,6 +22,10 @@ _LIKELY_GAIN: Final = 0.02
 _LIKELY_DISAGREEMENT: Final = 0.1
 _LATENCY_SLACK_MS: Final = 0.5
 """Differences of latency below this are noise."""
+_LEAST_LISTS: Final = 30
+"""Fewer shown lists say nothing that could be relied on: so few do not make a bootstrap's interval."""
+_LEAST_COVERAGE: Final = 0.5
+"""Where less of a candidate's lists could have been shown, the estimates rest on the model of rewards."""
 _RULES: Final = ("error", "regression_margin", "regression_error", "ece_margin", "latency_ratio")
 """The settings that a verdict depends on."""
 
@@ -53,7 +60,7 @@ class Check:
         text: both in words.
     """
 
-    name: Literal["better", "regression", "calibration", "latency"]
+    name: Literal["better", "regression", "calibration", "latency", "lists"]
     passed: bool | None
     text: str
     value: float | None = None
@@ -69,6 +76,7 @@ class Verdict:
         rows: held-back rows that both models were scored on; `rows_needed`: more of them that it would take; 0 unless `decision` is wait.
         live, candidate: mean scores on these rows.
         rules: the settings that it was judged by, and the bootstrap's seed.
+        lists: what the candidate would have earned with lists that the live model showed; None: there were none.
     """
 
     decision: Decision
@@ -80,6 +88,7 @@ class Verdict:
     attempt: int = 1
     rows_needed: int = 0
     rules: Mapping[str, float] = field(default_factory=dict)
+    lists: ListComparison | None = None
 
 
 def judge(
@@ -90,8 +99,11 @@ def judge(
     settings: GateSettings | None = None,
     seed: int = 0,
     attempt: int = 1,
+    lists: ListComparison | None = None,
 ) -> Verdict:
     """Compare a candidate with the live model.
+
+    With `lists`, there are two ways to be better, each at half of the error: on held-back rows, and by what its lists would have earned.
 
     Args:
         live, candidate: on the same held-back rows.
@@ -99,12 +111,13 @@ def judge(
         settings: how strict it is; None: the defaults.
         seed: of the bootstrap.
         attempt: see `rejoinder.learning.gate.spending.attempt_number`.
+        lists: the off-policy comparison, for a model that ranks; see `rejoinder.learning.off_policy`.
 
     Raises:
         InvalidInputError: the two were not scored on the same rows.
     """
     settings = settings or GateSettings()
-    limit = error_of_attempt(attempt, error=settings.error)
+    limit = error_of_attempt(attempt, error=settings.error) / (1 if lists is None else 2)
     before, after = _aligned(live, candidate, "held-back examples")
     better = _better(before, after, limit, seed)
     checks = (
@@ -112,6 +125,7 @@ def judge(
         _regression(regression, settings, seed),
         _calibration(live, candidate, settings),
         _latency(live, candidate, settings),
+        *(() if lists is None else (_lists(lists, limit),)),
     )
     failed = [check for check in checks[1:] if check.passed is False]
     decision: Decision = "promote"
@@ -119,10 +133,15 @@ def judge(
     more = 0
     if failed:
         decision, reason = "reject", "; ".join(check.text for check in failed)
+    elif not better.passed and lists is not None and checks[-1].passed:
+        if _better(after, before, limit, seed).passed:
+            decision, reason = "reject", f"worse on held-back rows, though lists would have earned more: {better.text}"
     elif not better.passed:
         more = _missing_rows(before, after, limit)
         decision = "wait" if more else "reject"
         reason = better.text + (f"; about {more:,} more held-back rows would tell" if more else "")
+        if lists is not None:
+            reason += f"; {checks[-1].text}"
     return Verdict(
         decision=decision,
         reason=reason,
@@ -133,6 +152,7 @@ def judge(
         attempt=attempt,
         rows_needed=more,
         rules={**settings.model_dump(include=set(_RULES)), "seed": seed},
+        lists=lists,
     )
 
 
@@ -206,6 +226,30 @@ def _latency(live: Scored, candidate: Scored, settings: GateSettings) -> Check:
     passed = ratio <= settings.latency_ratio or candidate.latency_ms - live.latency_ms <= _LATENCY_SLACK_MS
     text = f"a prediction takes {candidate.latency_ms:.2f} ms, the live model's {live.latency_ms:.2f} ms"
     return Check(name="latency", passed=passed, value=ratio, limit=settings.latency_ratio, text=text)
+
+
+def _lists(lists: ListComparison, limit: float) -> Check:
+    """Say whether the lists show a gain (passed), a loss (failed), or neither."""
+    found = lists.difference
+    seen = (
+        f"with {lists.lists:,} lists shown to {lists.people:,} held-back people it would have earned {lists.live + found.value:.3f} "
+        f"welcome items a list, {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}, doubly robust; "
+        f"{lists.effective:,.0f} effective lists)"
+    )
+    if lists.lists < _LEAST_LISTS or lists.coverage < _LEAST_COVERAGE:
+        few = lists.lists < _LEAST_LISTS
+        why = (
+            f"{_LEAST_LISTS - lists.lists} more lists are needed"
+            if few
+            else (f"only {lists.coverage:.0%} of what it would show could have been shown, so that lists cannot tell")
+        )
+        return Check(name="lists", passed=None, value=lists.p_better, limit=limit, text=f"{why}: {seen}")
+    if lists.p_better <= limit:
+        return Check(name="lists", passed=True, value=lists.p_better, limit=limit, text=f"better: {seen}")
+    if lists.p_worse <= limit:
+        return Check(name="lists", passed=False, value=lists.p_worse, limit=limit, text=f"worse: {seen}")
+    more = f"; about {lists.more:,} more lists would tell" if lists.more else ""
+    return Check(name="lists", passed=None, value=lists.p_better, limit=limit, text=f"not told: {seen}{more}")
 
 
 def _missing_rows(before: list[float], after: list[float], limit: float) -> int:

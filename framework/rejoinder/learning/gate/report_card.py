@@ -39,6 +39,8 @@ def markdown(name: str, verdict: Mapping[str, Any], *, lineage: Mapping[str, Any
         f"| {check['name']} | {_MARKS[check['passed']]} | {_figure(check['value'])} | {_figure(check['limit'])} | {check['text']} |"
         for check in verdict["checks"]
     ]
+    if verdict.get("lists"):
+        lines += _estimates(verdict["lists"])
     rules = ", ".join(f"{rule} {value:g}" for rule, value in verdict["rules"].items())
     lines += ["", f"Rules: {rules}."]
     if lineage:
@@ -63,6 +65,20 @@ def write_report_card(
     return as_json, as_text, as_picture
 
 
+def _estimates(lists: Mapping[str, Any]) -> list[str]:
+    found = [*lists["estimates"], {**lists["difference"], "name": "difference (doubly robust)"}]
+    return [
+        "",
+        f"Off-policy, on {lists['lists']:,} lists that the live version showed to {lists['people']:,} held-back people, by the "
+        f"propensity of each item at its position: {lists['effective']:,.0f} effective lists; {lists['coverage']:.0%} of the "
+        f"candidate's items could have been shown. The live version earned {lists['live']:.4f} welcome items a list.",
+        "",
+        "| estimate of the candidate | value | 95 % interval |",
+        "|---|---|---|",
+        *(f"| {one['name']} | {one['value']:.4f} | {one['low']:.4f} to {one['high']:.4f} |" for one in found),
+    ]
+
+
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
@@ -71,7 +87,8 @@ def _draw(path: Path, name: str, verdict: Mapping[str, Any]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    checks = verdict["checks"]
+    figure = Figure(figsize=(8, 0.85 * len(checks)), layout="constrained")
     FigureCanvasAgg(figure)
     bars, words = figure.subplots(1, 2, width_ratios=(1, 2.2))
     means = [verdict["live"], verdict["candidate"]]
@@ -89,8 +106,8 @@ def _draw(path: Path, name: str, verdict: Mapping[str, Any]) -> None:
     bars.set_ylabel(f"mean score, {verdict['rows']:,} held-back rows")
     words.axis("off")
     words.set_title(f"{name}: {_WORDS[verdict['decision']]}", loc="left", fontweight="bold")
-    for row, check in enumerate(verdict["checks"]):
-        top = 0.9 - 0.24 * row
+    for row, check in enumerate(checks):
+        top = 0.9 - 0.96 / len(checks) * row
         words.text(
             0.0, top, f"{check['name']}: {_MARKS[check['passed']]}", color=_COLOURS[check["passed"]], fontweight="bold"
         )

@@ -1,0 +1,217 @@
+"""From what people do in a shop to a model version that serves: trained by a worker, judged on held-back people, taken back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from rejoinder.application import Application
+from rejoinder.errors import HookError
+from rejoinder.learning.adaptation import run_next
+from rejoinder.learning.holdback import held_back
+from rejoinder.learning.live_task import NO_VERSION
+from rejoinder.learning.queue import CPU
+from rejoinder.serving.app import create_app
+from rejoinder.store.models import list_evaluations, list_versions, live_version
+from rejoinder.store.runs import create_run
+from rejoinder.store.tables import ModelTrial
+from rejoinder.store.trials import list_model_decisions
+from rejoinder_plugins.redaction import RedactionPlugin
+from rejoinder_recommendation import RecommendationPlugin
+from rejoinder_recommendation.candidates import _KINDS
+
+from tests.support.application import opened
+
+pytest.importorskip("datasketch", reason="needs the extra rejoinder[events]")
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+SIZE = 12
+ITEMS = [
+    {"id": f"{topic}{number}", "title": f"{topic} number {number}", "text": "", "tags": [topic]}
+    for topic in ("ales", "bolts", "cards")
+    for number in range(SIZE)
+]
+
+
+class Clock:
+    """Noon, until somebody moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Shop:
+    application: Application
+    client: httpx.AsyncClient
+    keys: dict[str, str]
+    clock: Clock
+
+    async def post(self, path: str, body: Any, who: str = "acme") -> dict[str, Any]:
+        response = await self.client.post(
+            f"/v1/{path}", json=body, headers={"authorization": f"Bearer {self.keys[who]}"}
+        )
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+    async def train(self, tenant: str = "acme") -> str | None:
+        run = await create_run(self.application.database, tenant, task="recommend", reason="test", at=self.clock())
+        await run_next(self.application, owner="w", queues=(CPU,))
+        return run.id
+
+    async def list_for(self, user: str, who: str = "acme") -> dict[str, Any]:
+        return await self.post("recommendations", {"user_id": user, "limit": 5, "explain": True}, who)
+
+
+@asynccontextmanager
+async def shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
+    clock = Clock()
+    plugins = {"recommendation": RecommendationPlugin(), "redaction": RedactionPlugin()}
+    sections = {"gate": {"canary_share": 0.0}, "learning": {"hold_back_every": 3}, **settings}
+    async with opened(folder, plugins, tenants=("acme", "other"), clock=clock, **sections) as application:
+        keys = {
+            tenant: (await application.tenants.create_key("admin", tenant=tenant)).token for tenant in ("acme", "other")
+        }
+        transport = httpx.ASGITransport(app=create_app(application))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=120) as client:
+            yield Shop(application, client, keys, clock)
+
+
+async def stocked(acme: Shop, people: int = 90) -> None:
+    """Each person goes through one topic in the order of its numbers: what comes next is clear to whoever looks at order."""
+    await acme.post("items", ITEMS)
+    draw = random.Random(0)
+    starts = [(draw.choice(("ales", "bolts", "cards")), draw.randrange(SIZE)) for _ in range(people)]
+    events = [
+        {
+            "kind": "click",
+            "item_id": f"{topic}{(begin + step) % SIZE}",
+            "user_id": f"p{person}",
+            "at": (NOON - timedelta(days=2) + timedelta(minutes=7 * step, seconds=person)).isoformat(),
+        }
+        for person, (topic, begin) in enumerate(starts)
+        for step in range(5)
+    ]
+    taken = await acme.post("events", events)
+    assert taken["accepted"] == len(events), taken
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer settings to choose among: what is chosen is tested elsewhere."""
+    for name, kind in _KINDS.items():
+        few = ({"layers": 1, "dropout": 0.2, "steps": 30},) if name == "sequence" else kind.settings[:1]
+        monkeypatch.setitem(_KINDS, name, type(kind)(kind.fit, few))  # type: ignore[index]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_worker_trains_a_version_that_serves_and_is_rolled_back(tmp_path: Path) -> None:
+    async with shop(tmp_path) as acme:
+        await stocked(acme)
+        before = await acme.list_for("p1")
+        assert "trained" not in before["items"][0]["parts"]
+        await acme.train()
+
+        live = await live_version(acme.application.database, "acme", "recommend")
+        assert live is not None
+        decided = await list_model_decisions(acme.application.database, "acme")
+        assert live.number == 2, [(one.action, one.reason) for one in decided]
+        assert live.parent_id is not None
+        assert len(live.data_fingerprint) == 64
+        assert live.metrics["people"] == sum(not held_back(f"p{n}", 3) for n in range(90))
+        await acme.application.models._look()
+        for swap in list(acme.application.models._swaps):
+            await swap
+        after = await acme.list_for("p1")
+        assert "trained" in after["items"][0]["parts"]
+
+        other = await acme.list_for("p1", "other")
+        assert other["items"] == []
+        assert await live_version(acme.application.database, "other", "recommend") is None
+
+        _, back = await acme.application.models.roll_back("acme", "recommend")
+        assert back.settings["origin"] == "untrained"
+        for swap in list(acme.application.models._swaps):
+            await swap
+        again = await acme.list_for("p1")
+        assert "trained" not in again["items"][0]["parts"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_gate_judges_by_lists_that_held_back_people_were_shown(tmp_path: Path) -> None:
+    async with shop(tmp_path) as acme:
+        await stocked(acme)
+        held = [name for name in (f"p{n}" for n in range(90)) if held_back(name, 3)]
+        for name in held:
+            acme.clock.now += timedelta(minutes=1)
+            made = await acme.list_for(name)
+            await acme.post(
+                "events",
+                {
+                    "kind": "click",
+                    "item_id": made["items"][0]["id"],
+                    "user_id": name,
+                    "at": (acme.clock.now + timedelta(seconds=20)).isoformat(),
+                },
+            )
+        acme.clock.now += timedelta(hours=2)
+        await acme.train()
+        newest = (await list_versions(acme.application.database, "acme", task="recommend"))[0]
+        judged = await list_evaluations(acme.application.database, "acme", newest.id)
+        lists = judged[0].verdict["lists"]
+        assert lists["lists"] == len(held)
+        assert lists["live"] == pytest.approx(1.0)
+        assert {one["name"] for one in lists["estimates"]} == {"ips", "snips", "doubly robust"}
+        assert any(check["name"] == "lists" for check in judged[0].verdict["checks"])
+
+        trial = ModelTrial(id="t", tenant_id="acme", task="recommend", model_version_id="m", against_id="l")
+        rewards = acme.application.models.canary_rewards
+        test = await rewards.test_of(trial, began=NOON, canary="recommend-9", live=NO_VERSION)
+        assert test.counts == {"canary": 0, "live": len(held)}, "each list that was shown is one reward"
+
+
+async def test_new_behaviour_and_the_night_start_a_training(tmp_path: Path) -> None:
+    async with shop(tmp_path, learning={"adapt_after_events": 400}) as acme:
+        await stocked(acme, people=6)
+        assert await acme.application.triggers.look("acme") == [], "30 events, and the night is far"
+        acme.clock.now += timedelta(hours=16)
+        started = await acme.application.triggers.look("acme")
+        assert [run.task for run in started] == ["recommend"]
+        assert "nightly" in started[0].reason
+        assert await acme.application.triggers.look("acme") == [], "one run at a time"
+    async with shop(tmp_path / "many", learning={"adapt_after_events": 400}) as acme:
+        await stocked(acme)
+        started = await acme.application.triggers.look("acme")
+        assert "400 new events" in started[0].reason
+        assert await acme.application.triggers.look("other") == []
+
+
+@pytest.mark.usefixtures("quick")
+async def test_who_is_erased_is_forgotten_by_the_next_version(tmp_path: Path) -> None:
+    async with shop(tmp_path) as acme:
+        await stocked(acme, people=45)
+        await acme.train()
+        trained = (await list_versions(acme.application.database, "acme", task="recommend"))[0]
+        report = await acme.application.eraser.erase("acme", "p2", by="admin")
+        assert report.marked == (f"recommend-{trained.number}",)
+
+
+async def test_a_shop_without_enough_behaviour_is_told_what_is_missing(tmp_path: Path) -> None:
+    async with shop(tmp_path) as acme:
+        with pytest.raises(HookError, match="has no items to recommend"):
+            await acme.train()
+        await stocked(acme, people=3)
+        with pytest.raises(HookError, match="bring more"):
+            await acme.train()
+        assert (await acme.list_for("p1"))["items"]
