@@ -1,6 +1,6 @@
 """What lists were filtered by, so that what another ranker would have earned in their place can be estimated.
 
-Revision ID: 0018
+Revision ID: 0017
 Revises: 0016
 """
 
