@@ -219,8 +219,8 @@ class EveryHook:
         if source.kind != "parcel_folder":
             return None
         files = sorted(path for path in Path(source.location).glob("*.txt") if path.name > (cursor or ""))
-        events = [Event(id=one.name, kind="document", at=context.now(), text=one.read_text()) for one in files]
-        return Poll(events=tuple(events), cursor=files[-1].name if files else cursor)
+        rows = [{"id": one.name, "text": one.read_text()} for one in files]
+        return Poll(rows=tuple(rows), cursor=files[-1].name if files else cursor)
 
     @hookimpl()
     def read_events(self, events: Sequence[Event]) -> list[Observation]:

@@ -16,6 +16,7 @@ from rejoinder.handoff.desk import HandOffDesk
 from rejoinder.handoff.lobby import Lobby
 from rejoinder.host import Host
 from rejoinder.host.deployment import load_host
+from rejoinder.items.item_mirror import ItemMirror
 from rejoinder.items.tenant_items import Catalogues
 from rejoinder.learning.feedback import FeedbackDesk
 from rejoinder.learning.live import LiveModels
@@ -42,6 +43,7 @@ class Application:
         triggers: start adaptation runs.
         eraser: erases what is stored of users, and what models learned of it.
         metrics: what this process tells Prometheus.
+        item_mirror: keeps tenants' items in their graphs.
     """
 
     settings: DeploymentSettings
@@ -56,6 +58,7 @@ class Application:
     triggers: Triggers
     eraser: Eraser
     metrics: Metrics
+    item_mirror: ItemMirror
     clock: Clock = utc_now
 
     @classmethod
@@ -145,6 +148,7 @@ class Application:
                 triggers=triggers,
                 eraser=Eraser(database, host, tenants, registry, settings, models=models, clock=clock),
                 metrics=metrics,
+                item_mirror=ItemMirror(database),
                 clock=clock,
             )
             models.on_erasure += [app.conversations.forget, catalogues.forget]
@@ -154,6 +158,7 @@ class Application:
             finally:
                 await triggers.close()
                 await app.eraser.close()
+                await app.item_mirror.close()
                 await models.close()
                 await host.stop(deployment)
                 graphs.close()

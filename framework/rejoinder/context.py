@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.encoding.service import TextEncoder
     from rejoinder.models.learner import FloatArray, Learner, Prediction
+    from rejoinder.monitoring.tenant_monitoring import TenantMonitoring
     from rejoinder.wording import WordingSettings
 
 Clock = Callable[[], datetime]
@@ -172,6 +173,7 @@ class Request:
     graph: TenantGraph | None = None
     documents: TenantDocuments | None = None
     items: TenantItems | None = None
+    monitoring: TenantMonitoring | None = None
     session_id: str | None = None
     history: tuple[Utterance, ...] = ()
     deadline: float = field(default_factory=lambda: time.monotonic() + 30.0)
@@ -245,6 +247,11 @@ class Context:
     def items(self) -> TenantItems | None:
         """This tenant's catalogue, and what people did with it; None in a process that keeps no store."""
         return self._request.items
+
+    @property
+    def monitoring(self) -> TenantMonitoring | None:
+        """What was observed in this tenant's stream: trends, alerts and rules; None in a process that keeps no store."""
+        return self._request.monitoring
 
     @property
     def remaining_s(self) -> float:

@@ -406,9 +406,11 @@ def evaluate_model(request: EvaluationRequest, context: Context) -> Evaluation |
 
 @_spec("each", "retried", Poll, deadline_s=60.0)
 def poll_source(source: Source, cursor: str | None, context: Context) -> Poll | None:
-    """Fetch what is new in a feed or folder.
+    """Fetch what is new in a feed or folder; None for kinds of sources that the plugin does not know.
 
-    Combines: each. Order: declared. Failure: retried with the same cursor. Process: worker. Since: 1.0.
+    What it fetched is durable when it is called with the next cursor.
+
+    Combines: each; one plugin for a kind. Order: declared. Failure: retried with the same cursor. Process: worker, cli. Since: 1.0.
     """
 
 

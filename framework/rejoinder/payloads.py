@@ -152,6 +152,7 @@ class Query:
     """What answers are wanted for. `kind` is "reply", "recommendation" or a domain's own.
 
     `explore`: whether the order may be left to chance, to learn from it; the host says False where a flow or an effect is under way.
+    `explain`: whether reasons are wanted that cost time to find, such as paths in the graph.
     """
 
     kind: Name = "reply"
@@ -164,6 +165,7 @@ class Query:
     history: tuple[Utterance, ...] = ()
     limit: Annotated[int, Ge(1), Le(1000)] = 5
     explore: bool = True
+    explain: bool = False
 
 
 @payload
@@ -515,10 +517,18 @@ class Source:
 
 @payload
 class Poll:
-    """New events of a source, and where to go on next time."""
+    """What is new in a source, and where to go on next time.
 
-    events: tuple[Event, ...]
+    `rows`: documents as `POST /v1/events` takes them, without `source`; each is checked by itself, what is there already changes nothing.
+    `problems`: what could not be read, each with its place and reason. `error`: why the source could not be reached at all, "" where it
+    was; the host then keeps the old cursor, and tries again later and later. `more`: there is more, to be fetched at once.
+    """
+
+    rows: tuple[Mapping[str, Json], ...]
     cursor: str | None
+    problems: tuple[str, ...] = ()
+    error: str = ""
+    more: bool = False
 
 
 @payload

@@ -7,8 +7,28 @@ from typing import Final
 
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
-from rejoinder.payloads import Command, Detection, DetectorState, Domain, Event, Example, Observation, Task
+from rejoinder.payloads import (
+    Action,
+    Answer,
+    Command,
+    ConversationState,
+    Detection,
+    DetectorState,
+    Domain,
+    Effect,
+    EffectResult,
+    Event,
+    Example,
+    Message,
+    Observation,
+    Query,
+    Routes,
+    Task,
+    Understanding,
+)
 
+from rejoinder_finance_sentiment.conversation.hooks import Conversation
+from rejoinder_finance_sentiment.conversation.intents import INTENTS
 from rejoinder_finance_sentiment.data_sets import LABELS
 from rejoinder_finance_sentiment.reading import sentiment, topics
 from rejoinder_finance_sentiment.reading.companies import Mention
@@ -46,6 +66,7 @@ class FinanceSentimentPlugin:
 
     def __init__(self) -> None:
         self._companies = Companies()
+        self._conversation = Conversation(self._companies)
 
     @hookimpl()
     def register_domain(self) -> list[Domain]:
@@ -55,6 +76,7 @@ class FinanceSentimentPlugin:
                 name=NAME,
                 title="Finance sentiment",
                 settings=FinanceSentimentSettings,
+                intents=INTENTS,
                 graph_schema=_SCHEMA,
                 version="1",
                 topics="topics",
@@ -67,6 +89,13 @@ class FinanceSentimentPlugin:
         from rejoinder_finance_sentiment.surge.command import app
 
         return [Command(name="evaluate surge", app=app)]
+
+    @hookimpl()
+    def register_routes(self) -> list[Routes]:
+        """Bring the charts that answers show."""
+        from rejoinder_finance_sentiment.conversation.chart_route import chart_router
+
+        return [Routes(router=chart_router(self._conversation.directories))]
 
     @hookimpl()
     def register_tasks(self) -> list[Task]:
@@ -83,7 +112,7 @@ class FinanceSentimentPlugin:
 
     @hookimpl()
     def seed_examples(self, context: Context) -> list[Example]:
-        """Give shipped headlines with the sentiment of each company, and the examples of the tenant's topics.
+        """Give shipped headlines with the sentiment of each company, questions about companies, and the examples of the tenant's topics.
 
         Nothing for tenants that set nothing of this domain: their first message would wait for a model that they may never use.
         """
@@ -114,10 +143,28 @@ class FinanceSentimentPlugin:
         """Look for surges of texts about companies and topics, and of bad news."""
         return await detect_surges(observations, state, context.settings, context)
 
+    @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation_chat"), deadline_s=5.0)
+    async def decide_action(
+        self, message: Message, understanding: Understanding, state: ConversationState, context: Context
+    ) -> Action | None:
+        """Answer questions about companies, alerts and rules; None for all else."""
+        return await self._conversation.decide(message, understanding, state, context)
+
+    @hookimpl(deadline_s=10.0)
+    async def retrieve_answers(self, query: Query, context: Context) -> list[Answer]:
+        """Count what was observed, where somebody asks."""
+        return await self._conversation.answers(query, context)
+
+    @hookimpl()
+    async def run_effect(self, effect: Effect, context: Context) -> EffectResult | None:
+        """Make or remove a rule, or see to an alert."""
+        return await self._conversation.run(effect, context)
+
     @hookimpl()
     async def tenant_disabled(self, context: Context) -> None:
         """Drop what is kept of the tenant."""
         self._companies.forget(context.tenant)
+        self._conversation.directories.forget(context.tenant)
 
 
 def _observed(events: Sequence[Event], found: Sequence[Sequence[Mention]]) -> Iterator[Observation]:

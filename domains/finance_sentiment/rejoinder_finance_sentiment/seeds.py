@@ -13,6 +13,7 @@ from rejoinder.errors import RejoinderError
 from rejoinder.models.training.objectives.entity import texts_about
 from rejoinder.payloads import Example
 
+from rejoinder_finance_sentiment.conversation.intents import intent_examples
 from rejoinder_finance_sentiment.data_sets import LABELS, Labelled
 from rejoinder_finance_sentiment.reading.sentiment import SENTIMENT
 from rejoinder_finance_sentiment.reading.topics import TOPIC, TopicWords
@@ -55,11 +56,15 @@ def shipped(name: str) -> tuple[Labelled, ...]:
 
 
 def seed_examples(settings: FinanceSentimentSettings) -> list[Example]:
-    """Return what a tenant's models start from: the first of the shipped headlines, and the examples of its topics.
+    """Return what a tenant's models start from: the first of the shipped headlines, questions about companies, and examples of its topics.
 
     The same settings give the same examples with the same ids.
     """
-    return [*_examples("seed", "train")[: settings.examples], *_topic_examples(settings.topics)]
+    return [
+        *_examples("seed", "train")[: settings.examples],
+        *(intent_examples() if settings.conversation.enabled else ()),
+        *_topic_examples(settings.topics),
+    ]
 
 
 def _topic_examples(topics: Mapping[str, TopicSettings]) -> list[Example]:

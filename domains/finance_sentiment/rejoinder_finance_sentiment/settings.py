@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from rejoinder_finance_sentiment.conversation.settings import ConversationSettings
 from rejoinder_finance_sentiment.surge.settings import SurgeSettings
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -90,3 +91,6 @@ class FinanceSentimentSettings(BaseModel):
         "somebody teaches it.",
     )
     surges: SurgeSettings = Field(default_factory=SurgeSettings, description="The watch for surges.")
+    conversation: ConversationSettings = Field(
+        default_factory=ConversationSettings, description="Questions about companies in conversation."
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
+from rejoinder.items.item_graph import ITEM
 from rejoinder.payloads import Answer, Command, Domain, Query
 
 from rejoinder_recommendation.settings import RecommendationSettings
@@ -28,7 +29,15 @@ class RecommendationPlugin:
     @hookimpl()
     def register_domain(self) -> list[Domain]:
         """Bring the domain."""
-        return [Domain(name=NAME, title="Recommendation", settings=RecommendationSettings, version="1")]
+        return [
+            Domain(
+                name=NAME,
+                title="Recommendation",
+                settings=RecommendationSettings,
+                graph_schema={"open": True, "kinds": {ITEM: {"title": "item"}}},
+                version="1",
+            )
+        ]
 
     @hookimpl()
     def register_commands(self) -> list[Command]:

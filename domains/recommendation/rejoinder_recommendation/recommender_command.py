@@ -10,9 +10,12 @@ import typer
 from rejoinder.cli.output import JsonOption, say, show_table
 from rejoinder.cli.runtime import load_encoder
 
+from rejoinder_recommendation.export_command import export
+
 __all__ = ["app"]
 
-app = typer.Typer(help="Train a recommender on files, and ask it for lists.")
+app = typer.Typer(help="Train a recommender on files, and ask it for lists; write a tenant's lists into a file.")
+app.command()(export)
 
 _FolderOption = Annotated[Path, typer.Option("--folder", help="Where the model is.")]
 

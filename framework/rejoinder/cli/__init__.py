@@ -45,7 +45,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "chat": LazyCommand("rejoinder.cli.chat:app", "Talk to a bot in the terminal."),
     "agent": LazyCommand("rejoinder.cli.agent:app", "Answer customers in the bot's place, in the terminal."),
     "reports": LazyCommand("rejoinder.cli.reports:app", "What a tenant's bot achieved: tables, CSV, pictures."),
-    "monitor": LazyCommand("rejoinder.cli.monitor:app", "What is spoken of, and alerts: trends, alerts, marks."),
+    "monitor": LazyCommand("rejoinder.cli.monitor:app", "What is spoken of, and alerts; replay and sources."),
     "plugins": LazyCommand("rejoinder.cli.plugins:app", "Plugins: list them, check one, start a new one."),
     "tenant": LazyCommand("rejoinder.cli.tenant:app", "Tenants: create, list, change, disable."),
     "key": LazyCommand("rejoinder.cli.key:app", "API keys: create, list, revoke."),

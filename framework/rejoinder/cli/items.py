@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
 from rejoinder.cli.runtime import load_encoder, open_database, run
-from rejoinder.errors import ModelError, NotFoundError
+from rejoinder.errors import GraphError, ModelError, NotFoundError
 from rejoinder.settings import load_settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def load(
         say(f"{counts['new']} new items, {counts['changed']} changed, {counts['unchanged']} as they were.")
         for row in bad:
             typer.echo(f"{row['file']}, line {row['line']}: {row['reason']}", err=True)
+    _mirror(tenant)
     if bad:
         raise typer.Exit(1)
 
@@ -104,6 +106,7 @@ def remove(
                 await delete_item(database, tenant, item_id)
 
     run(work())
+    _mirror(tenant)
     say(f"{len(item_ids)} items removed.", json=json, data={"removed": item_ids})
 
 
@@ -120,3 +123,31 @@ async def _load(tenant: str, values: list[object]) -> list[ItemResult]:
             typer.echo(f"without an encoder items are not found by what they say: {error}", err=True)
             encoder = None
         return await ItemLoading(database, tenant, encoder).take(list(enumerate(values)))
+
+
+def _mirror(tenant: str) -> None:
+    """Let the tenant's graph, where it has one, follow; what cannot be done now is done by the next process that serves."""
+    if not load_settings().settings.has_graph:
+        return
+    from rejoinder.cli.graph_tenant import opened
+    from rejoinder.graph.graph import Graph
+    from rejoinder.items.item_mirror import ItemMirror, Mirrored
+
+    async def work(graph: Graph) -> Mirrored:
+        async def ask(method: Any, /, *args: Any) -> Any:
+            return await asyncio.to_thread(method, graph, *args)
+
+        async with open_database(load_settings().settings) as database:
+            return await ItemMirror(database).follow(tenant, ask)
+
+    try:
+        with opened(tenant) as graph:
+            done = run(work(graph))
+    except NotFoundError:  # this tenant has no graph
+        return
+    except GraphError as error:
+        typer.echo(f"the graph follows later: {error}", err=True)
+        return
+    typer.echo(f"in the graph: {done.written} items written, {done.removed} removed", err=True)
+    for item, reason in done.left_out.items():
+        typer.echo(f"not in the graph: item {item}: {reason}", err=True)

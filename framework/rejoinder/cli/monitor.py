@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from rejoinder.cli.moments import parse_moment
+from rejoinder.cli.monitor_replay import replay
+from rejoinder.cli.monitor_rules import app as rules
+from rejoinder.cli.monitor_sources import app as sources
 from rejoinder.cli.new_topics import app as new_topics
 from rejoinder.cli.output import JsonOption, say, show_record, show_table
-from rejoinder.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,9 +26,13 @@ if TYPE_CHECKING:
     from rejoinder.store.database import Database
     from rejoinder.store.tables import AlertRow
 
-__all__ = ["app"]
+__all__ = ["app", "opened"]
 
-app = typer.Typer(help="What is spoken of, and alerts: trends, alerts, marks.", no_args_is_help=True)
+_HELP: Final = "What is spoken of, and alerts: trends, alerts, marks, rules, replay, sources, topics."
+
+app = typer.Typer(help=_HELP, no_args_is_help=True)
+app.add_typer(rules, name="rules")
+app.add_typer(sources, name="sources")
 app.add_typer(new_topics, name="topics")
 
 _DAYS: Final = 28
@@ -49,9 +56,9 @@ class MarkName(StrEnum):
     noise = "noise"
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def _group() -> None:
-    """What is spoken of, and alerts: trends, alerts, marks."""
+    """Hold the commands."""
 
 
 @app.command()
@@ -76,7 +83,7 @@ def trends(
     from rejoinder.cli.runtime import run
     from rejoinder.wire import to_json
 
-    moments = [_moment(start, "--from"), _moment(end, "--to"), _moment(as_of, "--as-of")]
+    moments = [parse_moment(start, "--from"), parse_moment(end, "--to"), parse_moment(as_of, "--as-of")]
     found = run(_trends(tenant, kind, tuple(key or ()), moments, by, limit))
     if json:
         say("", json=True, data=to_json(found))
@@ -151,11 +158,14 @@ def mark(
     show_record({"id": alert, "mark": as_what.value, "threshold_shift": shift}, json=json)
 
 
+app.command()(replay)
+
+
 # --- within --------------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def _opened(tenant: str) -> AsyncIterator[tuple[Database, dict[str, BaseModel]]]:
+async def opened(tenant: str) -> AsyncIterator[tuple[Database, dict[str, BaseModel]]]:
     """Give the store, and the settings of a tenant that is there."""
     from rejoinder.cli.runtime import InstalledPlugins, open_database
     from rejoinder.settings import load_settings
@@ -175,7 +185,7 @@ async def _trends(
     from rejoinder.handoff.settings import help_desk_of
     from rejoinder.monitoring.trends import make_trends
 
-    async with _opened(tenant) as (database, settings):
+    async with opened(tenant) as (database, settings):
         start, end, as_of = moments
         end = end or utc_now()
         return await make_trends(
@@ -195,14 +205,14 @@ async def _trends(
 async def _alerts(tenant: str, key: str | None, limit: int) -> list[AlertRow]:
     from rejoinder.store.alerts import list_alert_rows
 
-    async with _opened(tenant) as (database, _):
+    async with opened(tenant) as (database, _):
         return await list_alert_rows(database, tenant, key=key, limit=limit)
 
 
 async def _alert(tenant: str, alert: str) -> AlertRow:
     from rejoinder.store.alerts import get_alert_row
 
-    async with _opened(tenant) as (database, _):
+    async with opened(tenant) as (database, _):
         return await get_alert_row(database, tenant, alert)
 
 
@@ -210,7 +220,7 @@ async def _acknowledge(tenant: str, alert: str) -> AlertRow:
     from rejoinder.context import utc_now
     from rejoinder.store.alerts import acknowledge_alert, get_alert_row
 
-    async with _opened(tenant) as (database, _):
+    async with opened(tenant) as (database, _):
         await acknowledge_alert(database, tenant, alert, by=_BY, at=utc_now())
         return await get_alert_row(database, tenant, alert)
 
@@ -220,19 +230,9 @@ async def _mark(tenant: str, alert: str, mark: Mark) -> float:
     from rejoinder.monitoring.marks import mark_alert
     from rejoinder.monitoring.settings import alerts_of
 
-    async with _opened(tenant) as (database, settings):
+    async with opened(tenant) as (database, settings):
         wanted = alerts_of(settings).false_alarms_per_day
         return await mark_alert(database, tenant, alert, mark, by=_BY, at=utc_now(), wanted_per_day=wanted)
 
 
 _BY: Final = "command line"
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInputError(f"{option}: expected a moment such as 2026-01-31T12:00:00Z, not {text!r}") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

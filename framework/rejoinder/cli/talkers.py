@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rejoinder.errors import AccessError, InvalidInputError, RejoinderError, StoreUnavailableError
+from rejoinder.cli.server_calls import ask, opened_client
 
 if TYPE_CHECKING:
     import httpx
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from rejoinder.settings import LoadedSettings
 
 __all__ = ["Talker", "local", "remote"]
-
-_TIMEOUT_S = 60.0
 
 
 class Talker(Protocol):
@@ -112,20 +110,14 @@ async def remote(url: str, token: str, *, tenant: str, user: str | None) -> Asyn
         AccessError: the server refuses the token.
         StoreUnavailableError: the server does not answer.
     """
-    import httpx
-
-    try:
-        client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S)
-    except httpx.InvalidURL as error:
-        raise InvalidInputError(f"--url: {url!r} is no URL: {error}") from error
-    async with client:
+    async with opened_client(url) as client:
         # Only an operator's key needs the tenant's name; a tenant's own key refuses another's, which is what is wanted.
         keyed = {"authorization": f"Bearer {token}", "rejoinder-tenant": tenant}
         talking = keyed
         if user is not None:
-            issued = await _ask(client, "POST", "/v1/tokens", keyed, {"user_id": user})
+            issued = await ask(client, "POST", "/v1/tokens", keyed, {"user_id": user})
             talking = {**keyed, "authorization": f"Bearer {issued['token']}"}
-        opened = await _ask(client, "POST", "/v1/conversations", talking, {"channel": "terminal"})
+        opened = await ask(client, "POST", "/v1/conversations", talking, {"channel": "terminal"})
         yield _Remote(client, opened["id"], talking, keyed)
 
 
@@ -140,47 +132,19 @@ class _Remote:
 
     async def say(self, text: str) -> dict[str, Any]:
         headers = {**self._talking, "idempotency-key": uuid.uuid4().hex}
-        return await _ask(self._client, "POST", f"{self._path}/messages", headers, {"text": text})
+        return await ask(self._client, "POST", f"{self._path}/messages", headers, {"text": text})
 
     async def feedback(self, decision_id: str, kind: str, value: int | str) -> dict[str, Any]:
         headers = {**self._talking, "idempotency-key": uuid.uuid4().hex}
         body = {"decision_id": decision_id, "kind": kind, "value": value}
-        return await _ask(self._client, "POST", "/v1/feedback", headers, body)
+        return await ask(self._client, "POST", "/v1/feedback", headers, body)
 
     async def why(self, turn: dict[str, Any]) -> list[dict[str, Any]]:
-        told = await _ask(self._client, "GET", f"{self._path}/turns/{turn['id']}", self._keyed)
+        told = await ask(self._client, "GET", f"{self._path}/turns/{turn['id']}", self._keyed)
         trace: list[dict[str, Any]] = told["trace"]
         return trace
 
     async def news(self, after: int) -> list[dict[str, Any]]:
-        told = await _ask(self._client, "GET", f"{self._path}/turns?after={after}", self._talking)
+        told = await ask(self._client, "GET", f"{self._path}/turns?after={after}", self._talking)
         turns: list[dict[str, Any]] = told["turns"]
         return turns
-
-
-async def _ask(
-    client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return the JSON of an answer; raise what it says went wrong."""
-    import httpx
-
-    try:
-        response = await client.request(method, path, headers=headers, json=body)
-    except httpx.TimeoutException as error:
-        raise StoreUnavailableError(f"{client.base_url} gave no answer in {_TIMEOUT_S:.0f} s; try again") from error
-    except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
-        raise StoreUnavailableError(
-            f"{client.base_url} cannot be reached: {error}; is `rejoinder serve` running?"
-        ) from error
-    except (UnicodeEncodeError, httpx.InvalidURL) as error:
-        raise InvalidInputError(f"this cannot be sent: {error}") from error
-    try:
-        told = response.json()
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise StoreUnavailableError(f"{client.base_url} is no Rejoinder server: it answered {response.status_code}")
-    if response.is_success:
-        return told
-    detail = str(told.get("detail", response.reason_phrase))
-    raise (AccessError if response.status_code in (401, 403) else RejoinderError)(detail)

@@ -20,7 +20,7 @@ from rejoinder.payloads import Event
 from rejoinder.store.events import NewEvent
 from rejoinder.wire import check
 
-__all__ = ["LEAST_COMPARED", "EventIn", "understood"]
+__all__ = ["LEAST_COMPARED", "EventIn", "parse_date", "understood"]
 
 _BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _MOST_UNREADABLE: Final = 0.01
@@ -138,7 +138,7 @@ def _readable(text: str, form: str, most_chars: int) -> str:
 def _moment(said: str | None, rules: TenantEventSettings, source: str, now: datetime) -> tuple[datetime, str]:
     if said is None:
         return now, "it has no date: the moment of its arrival was taken"
-    moment = _date(said.strip())
+    moment = parse_date(said.strip())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=time_zone_of(rules.zone_of(source)))
     try:
@@ -154,7 +154,12 @@ def _moment(said: str | None, rules: TenantEventSettings, source: str, now: date
     return moment, ""
 
 
-def _date(said: str) -> datetime:
+def parse_date(said: str) -> datetime:
+    """Return a date as it is written, without a time zone where it names none.
+
+    Raises:
+        InvalidInputError: it is neither ISO 8601 nor, as in feeds, RFC 2822.
+    """
     try:
         return datetime.fromisoformat(said)
     except ValueError:

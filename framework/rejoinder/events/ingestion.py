@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -69,15 +69,19 @@ class EventIngestion:
 
     Args:
         request: the tenant's, for its settings and for the redaction of what people typed.
+        zones: time zones of sources, in place of those of the settings.
     """
 
-    def __init__(self, application: Application, request: Request) -> None:
+    def __init__(self, application: Application, request: Request, *, zones: Mapping[str, str] | None = None) -> None:
         self._database = application.database
         self._host = application.host
         self._limits = application.settings.events
         self._clock = application.clock
         self._request = request
-        self._rules: TenantEventSettings = events_of(request.settings)
+        rules = events_of(request.settings)
+        self._rules: TenantEventSettings = rules.model_copy(
+            update={"time_zones": {**rules.time_zones, **(zones or {})}}
+        )
 
     async def take(self, rows: Sequence[tuple[int, Any]]) -> list[RowResult]:
         """Keep what can be kept of rows, each with its index; return what became of each once it is durable.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rejoinder.graph.connection import Run
     from rejoinder.graph.space import Space
 
-__all__ = ["Deleted", "clear", "delete_entities", "delete_source"]
+__all__ = ["Deleted", "clear", "delete_entities", "delete_source", "forget_entities", "forget_relations"]
 
 _BATCH: Final = 1000
 _ONLY: Final = "{0}.sources = [$source]"
@@ -56,20 +56,34 @@ def delete_source(space: Space, source: str) -> Deleted:
     """
     check_source(source)
     entity = space.entity
-    deleted = Deleted()
     everything = sorted(row[0] for row in space.read(f"MATCH (n:{entity}) RETURN n.id"))
-    for ids in _batches(everything):
-        deleted += _forget_relations(space, ids, source)
-    there = space.read(f"MATCH (n:{entity}) WHERE $source IN n.sources RETURN n.id, size(n.sources)", source=source)
-    for ids in _batches(sorted(row[0] for row in there if row[1] == 1)):
-        deleted += _delete(space, ids, only=f"WHERE {_ONLY.format('n')}", source=source)
-    for ids in _batches(sorted(row[0] for row in there if row[1] > 1)):
-        rows = space.write(
-            f"UNWIND $ids AS id MATCH (n:{entity} {{id: id}}) WHERE {_ALSO.format('n')} {_WITHOUT.format('n')}",
-            ids=ids,
-            source=source,
-        )
-        deleted += Deleted(kept=rows[0][0])
+    deleted = forget_relations(space, everything, source)
+    there = space.read(f"MATCH (n:{entity}) WHERE $source IN n.sources RETURN n.id", source=source)
+    return deleted + _forget_entities(space, sorted(row[0] for row in there), source)
+
+
+def forget_entities(space: Space, ids: Iterable[str], source: str) -> Deleted:
+    """Take back what a source said of these entities and of the relations that start at them, as `delete_source` does of everything.
+
+    Ids that are not there are passed over.
+
+    Raises:
+        GraphSchemaError, GraphUnavailableError, GraphError: as of `delete_source`.
+    """
+    wanted = sorted(set(ids))
+    return forget_relations(space, wanted, source) + _forget_entities(space, wanted, source)
+
+
+def forget_relations(space: Space, ids: Iterable[str], source: str) -> Deleted:
+    """Take back what a source said of the relations that start at these entities.
+
+    Raises:
+        GraphSchemaError, GraphUnavailableError, GraphError: as of `delete_source`.
+    """
+    check_source(source)
+    deleted = Deleted()
+    for batch in _batches(sorted(set(ids))):
+        deleted += _forget_relations(space, batch, source)
     return deleted
 
 
@@ -124,6 +138,17 @@ def _delete(space: Space, ids: list[str], *, only: str = "", source: str | None 
         return Deleted(entities=gone[0][0], relations=relations[0][0])
 
     return space.transact(work)
+
+
+def _forget_entities(space: Space, ids: Sequence[str], source: str) -> Deleted:
+    """Take back what a source said of entities: those that nobody else speaks of are gone."""
+    deleted = Deleted()
+    for batch in _batches(ids):
+        match = f"UNWIND $ids AS id MATCH (n:{space.entity} {{id: id}}) WHERE {_ALSO.format('n')}"
+        rows = space.write(f"{match} {_WITHOUT.format('n')}", ids=batch, source=source)
+        deleted += Deleted(kept=rows[0][0])
+        deleted += _delete(space, batch, only=f"WHERE {_ONLY.format('n')}", source=source)
+    return deleted
 
 
 def _forget_relations(space: Space, ids: list[str], source: str) -> Deleted:

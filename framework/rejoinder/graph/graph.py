@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rejoinder.graph.merging import AuditEntry
     from rejoinder.graph.paths import Paths
     from rejoinder.graph.querying import QueryResult
-    from rejoinder.graph.reading import GraphStats
+    from rejoinder.graph.reading import Edge, GraphStats
     from rejoinder.graph.schema import GraphSchema
     from rejoinder.graph.space import Space
     from rejoinder.graph.writing import WriteReport
@@ -155,6 +155,18 @@ class Graph:
 
         return deletion.delete_entities(self.space, ids)
 
+    def forget_entities(self, ids: Iterable[str], *, source: str) -> Deleted:
+        """Take back what a source said of entities; see `rejoinder.graph.deletion.forget_entities`."""
+        from rejoinder.graph import deletion
+
+        return deletion.forget_entities(self.space, ids, source)
+
+    def forget_relations(self, ids: Iterable[str], *, source: str) -> Deleted:
+        """Take back what a source said of the relations that start at entities."""
+        from rejoinder.graph import deletion
+
+        return deletion.forget_relations(self.space, ids, source)
+
     def clear(self) -> Deleted:
         """Delete all that this tenant's graph holds."""
         from rejoinder.graph import deletion
@@ -242,6 +254,12 @@ class Graph:
         from rejoinder.graph import reading
 
         return reading.neighbourhood(self.space, id, hops=hops, limit=limit, relations=relations)
+
+    def relations_from(self, ids: Iterable[str], *, each: int = 200) -> tuple[Edge, ...]:
+        """Return the relations that start at entities; see `rejoinder.graph.reading.relations_from`."""
+        from rejoinder.graph import reading
+
+        return reading.relations_from(self.space, ids, each=each)
 
     def paths(self, start: str, end: str, *, max_hops: int = 3, limit: int = 10) -> Paths:
         """Return how two entities are connected, shortest first; see `rejoinder.graph.paths.paths`."""

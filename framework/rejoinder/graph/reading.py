@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rejoinder.errors import InvalidInputError
 from rejoinder.graph.names import normalised
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_LIMIT",
     "SCANNED",
+    "Edge",
     "GraphStats",
     "check_limit",
     "count",
@@ -31,6 +32,7 @@ __all__ = [
     "follow",
     "named",
     "neighbourhood",
+    "relations_from",
     "stats",
     "types",
 ]
@@ -59,6 +61,16 @@ class GraphStats:
     relations: int
     kinds: Mapping[str, int]
     relation_names: Mapping[str, int]
+
+
+class Edge(NamedTuple):
+    """A relation as it is met from its subject: ids of both ends, and what the object is called and is."""
+
+    subject: str
+    relation: str
+    object: str
+    name: str
+    kind: str
 
 
 def entity(space: Space, id: str) -> Entity | None:  # noqa: A002
@@ -100,6 +112,27 @@ def named(space: Space, text: str, *, kinds: Sequence[str] = (), limit: int = 10
         limit=limit,
     )
     return tuple([entity_of(row[0]) for row in rows])
+
+
+def relations_from(space: Space, ids: Iterable[str], *, each: int = 200) -> tuple[Edge, ...]:
+    """Return the relations that start at these entities, by subject, relation and object.
+
+    Args:
+        each: most relations of one entity; of more, those that the server comes to first.
+    """
+    found: list[Edge] = []
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), _IDS_A_QUERY):
+        rows = space.read(
+            f"UNWIND $ids AS id MATCH (a:{space.entity} {{id: id}}) "
+            f"CALL {{ WITH a MATCH (a)-[r]->(b:{space.entity}) WITH r, b LIMIT $each "
+            "RETURN type(r) AS relation, b.id AS object, b.name AS name, b.kind AS kind } "
+            "RETURN id, relation, object, name, kind",
+            ids=wanted[start : start + _IDS_A_QUERY],
+            each=each,
+        )
+        found += [Edge(*row.values()) for row in rows]
+    return tuple(sorted(found))
 
 
 def neighbourhood(

@@ -18,7 +18,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rejoinder.context import Request
-from rejoinder.errors import HookError, HookResultError, HookTimeoutError, HookUnavailableError, PayloadError
+from rejoinder.errors import (
+    HookError,
+    HookResultError,
+    HookTimeoutError,
+    HookUnavailableError,
+    InvalidInputError,
+    PayloadError,
+)
 from rejoinder.hooks import HookSpec
 from rejoinder.host.breaker import CircuitBreaker
 from rejoinder.host.implementations import Implementation
@@ -355,7 +362,8 @@ class _Walk:
                 return None
             failure = HookError(text, plugin=one.plugin, hook=self.spec.name, tenant=self.request.tenant)
             failure.__cause__ = error
-            self._failed(one, "error", failure)
+            # What somebody asked wrongly is not the plugin's fault; the kinds under InvalidInputError are about what the plugin made.
+            self._failed(one, "error", failure, counts=type(error) is not InvalidInputError)
             return self._admit()
 
     def _failed(self, one: Implementation, outcome: Outcome, error: HookError, *, counts: bool = True) -> None:

@@ -46,6 +46,7 @@ from rejoinder.learning.versions import Registry
 from rejoinder.locks import KeyedLocks
 from rejoinder.models.adapters.cache import AdapterCache
 from rejoinder.models.encoding.service import EncoderService
+from rejoinder.monitoring.tenant_monitoring import TenantMonitoring
 from rejoinder.payloads import Caller, Example, Utterance
 from rejoinder.privacy.settings import privacy_of
 from rejoinder.settings import GateSettings
@@ -447,6 +448,7 @@ class LiveModels:
             items=None
             if self._items is None
             else self._items.of(tenant, events_of(profile.settings), privacy_of(profile.settings)),
+            monitoring=TenantMonitoring(self._database, tenant, profile.settings),
             deadline=time.monotonic() + 60.0,
             clock=self._clock,
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import NotFoundError, RejoinderError
 from rejoinder.events.reading import read_stream
+from rejoinder.events.sources import poll_sources
 from rejoinder.learning.clusters import find_clusters
 from rejoinder.learning.signals import read_signals
 from rejoinder.learning.trials import review_trials
@@ -26,6 +27,7 @@ from rejoinder.store.alerts import has_due_deliveries
 from rejoinder.store.detection import undetected_count
 from rejoinder.store.events import unread_count
 from rejoinder.store.schedules import claim_schedule, kept_schedules
+from rejoinder.store.sources import has_due_sources
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
@@ -57,6 +59,9 @@ EVENTS: Final = "rejoinder:events"
 """The schedule that lets plugins read events, while there are unread ones."""
 
 EVENTS_S: Final = 1.0
+
+SOURCES: Final = "rejoinder:sources"
+"""The schedule that fetches what is new in feeds and folders, while some are due."""
 
 DETECTION: Final = "rejoinder:detection"
 """The schedule that looks through what was observed for changes, while there is any."""
@@ -97,6 +102,8 @@ async def _keep(application: Application, tenant: str) -> list[str]:
     cluster_hours = application.settings.learning.cluster_hours
     if cluster_hours:
         mine.append((CLUSTERS, cluster_hours * 3600.0, partial(find_clusters, application, tenant)))
+    if await has_due_sources(database, tenant, at=clock()):
+        mine.append((SOURCES, EVENTS_S, partial(poll_sources, application, tenant)))
     if await unread_count(database, tenant):
         mine.append((EVENTS, EVENTS_S, partial(read_stream, application, tenant)))
     if await undetected_count(database, tenant):

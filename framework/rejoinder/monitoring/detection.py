@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import HookError
+from rejoinder.monitoring.rules import told_by_rules
 from rejoinder.monitoring.settings import alerts_of
 from rejoinder.payloads import Alert, Caller, Observation
 from rejoinder.store.detection import changes_detected, detector_states, undetected
@@ -36,6 +37,7 @@ def series_of(observation: Observation) -> str:
 async def detect_changes(application: Application, tenant: str) -> int:
     """Look through what was observed and not yet looked through, for at most 20 s; return how many alerts were raised.
 
+    The rules that users have set are looked at, too.
     Where a plugin fails, it is given the same states and observations at the next visit. A process that ends in the midst of it has
     raised nothing of what it was at.
     """
@@ -60,6 +62,7 @@ async def detect_changes(application: Application, tenant: str) -> int:
         except HookError as error:
             _logger.warning("changes of tenant %s wait: %s", tenant, error)
             break
+        told, looked = await told_by_rules(database, tenant, seen.observations, at=application.clock())
         kept = await changes_detected(
             database,
             tenant,
@@ -68,9 +71,11 @@ async def detect_changes(application: Application, tenant: str) -> int:
             sorted(alerts, key=lambda alert: alert.at),
             receivers=rules.receivers,
             group_within=timedelta(hours=rules.group_hours),
+            told=told,
+            looked=looked,
             at=application.clock(),
         )
         if not kept:
             break  # somebody else is at it
-        raised += len(alerts)
+        raised += len(alerts) + len(told)
     return raised

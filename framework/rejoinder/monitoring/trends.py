@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -11,11 +11,14 @@ from typing import Final, Literal
 from rejoinder.errors import InvalidInputError
 from rejoinder.handoff.hours import time_zone_of
 from rejoinder.store.database import Database
-from rejoinder.store.trends import Stretch, busiest_keys, observed_in
+from rejoinder.store.trends import Seen, Stretch, busiest_keys, observed_in
 
-__all__ = ["BucketKind", "Trend", "TrendBucket", "Trends", "make_trends"]
+__all__ = ["NEGATIVE", "BucketKind", "Trend", "TrendBucket", "Trends", "make_trends", "mean_sentiment", "negative_of"]
 
 BucketKind = Literal["hour", "day", "week"]
+
+NEGATIVE: Final = "negative"
+"""The label of the observation `sentiment` that stands for bad news."""
 
 _MOST_BUCKETS: Final = 5000
 
@@ -29,10 +32,12 @@ class TrendBucket:
         count: documents in which the key was observed.
         share: of all documents of the bucket, in [0, 1]; None where there is none.
         sentiment: mean, in [-1, 1]; None where none is known.
+        negative: documents whose sentiment about the key is called negative.
     """
 
     start: datetime
     count: int
+    negative: int
     share: float | None
     sentiment: float | None
 
@@ -43,6 +48,7 @@ class Trend:
 
     key: str
     count: int
+    negative: int
     share: float | None
     sentiment: float | None
     buckets: tuple[TrendBucket, ...]
@@ -98,13 +104,9 @@ async def make_trends(
     documents = [0] * len(starts)
     for at in found.documents:
         documents[_place(starts, at)] += 1
-    counts = {key: [0] * len(starts) for key in wanted}
-    scores: dict[str, list[list[float]]] = {key: [[] for _ in starts] for key in wanted}
-    for key, at, score in found.of_key:
-        place = _place(starts, at)
-        counts[key][place] += 1
-        if score is not None:
-            scores[key][place].append(score)
+    seen: dict[str, list[list[Seen]]] = {key: [[] for _ in starts] for key in wanted}
+    for one in found.of_key:
+        seen[one.key][_place(starts, one.at)].append(one)
     return Trends(
         type=kind,
         bucket=bucket,
@@ -113,31 +115,44 @@ async def make_trends(
         end=end,
         as_of=as_of,
         documents=len(found.documents),
-        trends=tuple(_trend(key, starts, counts[key], documents, scores[key]) for key in wanted),
+        trends=tuple(_trend(key, starts, seen[key], documents) for key in wanted),
     )
 
 
-def _trend(
-    key: str, starts: Sequence[datetime], counts: list[int], documents: list[int], scores: list[list[float]]
-) -> Trend:
+def _trend(key: str, starts: Sequence[datetime], seen: list[list[Seen]], documents: list[int]) -> Trend:
+    whole = [one for some in seen for one in some]
     return Trend(
         key=key,
-        count=sum(counts),
-        share=_share(sum(counts), sum(documents)),
-        sentiment=_mean([score for some in scores for score in some]),
+        count=len(whole),
+        negative=negative_of(whole),
+        share=_share(len(whole), sum(documents)),
+        sentiment=mean_sentiment(whole),
         buckets=tuple(
-            TrendBucket(start=start, count=count, share=_share(count, of), sentiment=_mean(some))
-            for start, count, of, some in zip(starts, counts, documents, scores, strict=True)
+            TrendBucket(
+                start=start,
+                count=len(some),
+                negative=negative_of(some),
+                share=_share(len(some), of),
+                sentiment=mean_sentiment(some),
+            )
+            for start, some, of in zip(starts, seen, documents, strict=True)
         ),
     )
 
 
+def negative_of(seen: Iterable[Seen]) -> int:
+    """Return how many documents have a sentiment that is called negative."""
+    return sum(one.label == NEGATIVE for one in seen)
+
+
+def mean_sentiment(seen: Iterable[Seen]) -> float | None:
+    """Return the mean sentiment in [-1, 1] of the documents whose sentiment is known; None where that is none."""
+    scores = [one.score for one in seen if one.score is not None]
+    return sum(scores) / len(scores) if scores else None
+
+
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def _place(starts: Sequence[datetime], at: datetime) -> int:

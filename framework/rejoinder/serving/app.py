@@ -23,6 +23,7 @@ from rejoinder.serving.openapi import describe
 from rejoinder.serving.problems import ProblemError, answer_problem
 from rejoinder.serving.responses import JsonRoute
 from rejoinder.serving.routes import (
+    alert_rules,
     alerts,
     conversations,
     documents,
@@ -41,6 +42,7 @@ from rejoinder.serving.routes import (
     reports,
     review,
     runs,
+    sources,
     tenants,
     trends,
     users,
@@ -105,9 +107,11 @@ def create_app(application: Application | Opener, *, cors_origins: Sequence[str]
         examples,
         documents,
         events,
+        sources,
         trends,
         new_topics,
         alerts,
+        alert_rules,
         items,
         recommendations,
         health,

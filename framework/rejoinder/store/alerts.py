@@ -128,7 +128,15 @@ def get_alert_row(session: Session, tenant_id: str, alert_id: str) -> AlertRow:
 
 @reading
 def list_alert_rows(
-    session: Session, tenant_id: str, *, after: str = "", before: str = "", key: str | None = None, limit: int = 100
+    session: Session,
+    tenant_id: str,
+    *,
+    after: str = "",
+    before: str = "",
+    key: str | None = None,
+    open_only: bool = False,
+    whole_only: bool = False,
+    limit: int = 100,
 ) -> list[AlertRow]:
     """Return alerts with what became of them, at most `limit`.
 
@@ -136,11 +144,17 @@ def list_alert_rows(
         after: an alert's id: those raised after it, in their order; otherwise the newest come first.
         before: an alert's id: those raised before it.
         key: only those about this.
+        open_only: only those that nobody has acknowledged.
+        whole_only: only those that are no parts of others.
     """
     c = _alerts.c
     statement = select(AlertRow).where(c.tenant_id == tenant_id)
     if key is not None:
         statement = statement.where(c.key == key)
+    if open_only:
+        statement = statement.where(c.acknowledged_at.is_(None))
+    if whole_only:
+        statement = statement.where(c.part_of.is_(None))
     if before:
         statement = statement.where(c.id < before)
     order = c.id.desc()

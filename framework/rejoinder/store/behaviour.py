@@ -15,7 +15,7 @@ from rejoinder.store.decisions import plain_decision
 from rejoinder.store.tables import DecisionRow, EventRow, table_of
 from rejoinder.wire import from_json
 
-__all__ = ["Deed", "deeds_after", "recent_events", "recent_lists"]
+__all__ = ["Deed", "deeds_after", "people_after", "recent_events", "recent_lists"]
 
 _c, _d = table_of(EventRow).c, table_of(DecisionRow).c
 _PAYLOAD = (_c.id, _c.kind, _c.at, _c.user_id, _c.session_id, _c.item_id, _c.text, _c.data)
@@ -84,3 +84,16 @@ def recent_lists(session: Session, tenant_id: str, *, task: str, user_ids: Seque
         .limit(limit)
     )
     return [plain_decision(row) for row in reversed(session.execute(statement).all())]
+
+
+@reading
+def people_after(session: Session, tenant_id: str, *, kinds: Collection[str], after: str, limit: int) -> list[str]:
+    """Return users who did something of these kinds, by id, those after an id, at most `limit`."""
+    statement = (
+        select(_c.user_id)
+        .where(_c.tenant_id == tenant_id, _c.user_id > after, _c.kind.in_(sorted(kinds)))
+        .distinct()
+        .order_by(_c.user_id)
+        .limit(limit)
+    )
+    return list(session.scalars(statement))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from rejoinder.payloads import Alert, DetectorState, Observation
 from rejoinder.store.access import plain, reading, writing
+from rejoinder.store.alert_rules import Looked, rules_looked_at
 from rejoinder.store.alerts import add_alert
 from rejoinder.store.chunks import in_chunks
 from rejoinder.store.tables import AlertThreshold, DetectorStateRow, EventRow, EventStream, ObservationRow, table_of
@@ -84,11 +85,15 @@ def changes_detected(
     *,
     receivers: Sequence[str],
     group_within: timedelta,
+    told: Sequence[Alert] = (),
+    looked: Mapping[str, Looked] | None = None,
     at: datetime,
 ) -> bool:
     """Keep, in one transaction, the next states of series, the alerts that follow, and how far the stream was looked through.
 
     Args:
+        told: alerts of rules: each was asked for, and is told by itself.
+        looked: what came of looks at rules, by their ids.
         receivers: who gets each alert that is no part of another.
         group_within: see `rejoinder.store.alerts.add_alert`.
     Returns:
@@ -106,4 +111,7 @@ def changes_detected(
         session.execute(insert(_states), rows)
     for alert in alerts:
         plain(add_alert)(session, tenant_id, alert, receivers=receivers, group_within=group_within, at=at)
+    for alert in told:
+        plain(add_alert)(session, tenant_id, alert, receivers=receivers, at=at)
+    plain(rules_looked_at)(session, tenant_id, looked or {})
     return True

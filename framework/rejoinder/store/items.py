@@ -29,6 +29,8 @@ __all__ = [
     "get_item",
     "get_items",
     "item_ids",
+    "item_revisions",
+    "item_rows",
     "items_after",
     "known_items",
     "list_items",
@@ -207,6 +209,24 @@ def items_after(session: Session, tenant_id: str, revision: int) -> tuple[Revisi
 def item_ids(session: Session, tenant_id: str) -> list[str]:
     """Return the ids of all items."""
     return list(session.scalars(select(_c.id).where(_c.tenant_id == tenant_id)))
+
+
+@reading
+def item_revisions(session: Session, tenant_id: str) -> dict[str, int]:
+    """Return of each item, by its id, the revision at which it last changed."""
+    return {
+        row.id: row.revision for row in session.execute(select(_c.id, _c.revision).where(_c.tenant_id == tenant_id))
+    }
+
+
+@reading
+def item_rows(session: Session, tenant_id: str, ids: Collection[str]) -> list[Any]:
+    """Return the rows of those of the ids that there are, by id, without their vectors."""
+    columns = [column for column in _c if column.name != "vector"]
+    found: list[Any] = []
+    for some in in_chunks(sorted(ids)):
+        found += session.execute(select(*columns).where(_c.tenant_id == tenant_id, _c.id.in_(some)).order_by(_c.id))
+    return found
 
 
 async def read_items_revision(database: Database, tenant_id: str) -> int:

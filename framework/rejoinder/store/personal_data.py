@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from rejoinder.store.access import reading
 from rejoinder.store.tables import (
+    AlertRule,
     Conversation,
     DecisionRow,
     EventRow,
@@ -31,6 +32,7 @@ _TABLES: Final = {
     "example": table_of(ExampleRow),
     "event": table_of(EventRow),
     "hand_off": table_of(HandOffRow),
+    "alert_rule": table_of(AlertRule),
 }
 KINDS: Final = tuple(_TABLES)
 _OURS: Final = ("tenant_id", "request_hash", "trace")

@@ -47,6 +47,7 @@ __all__ = [
     "ReviewItem",
     "ScheduleRow",
     "SecretSlot",
+    "SourceRow",
     "Tenant",
     "Turn",
     "User",
@@ -698,6 +699,31 @@ class AlertThreshold(_Record, table=True):
     marked_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class SourceRow(_Owned, table=True):
+    """A feed or folder from which a tenant's events are fetched; its id is their `source`.
+
+    `cursor`: where its plugin goes on. `failures`: how often it could not be reached since it last was; `error` why. `taken`: what became
+    of all its documents, by status. `problems`: what could not be used the last time that there was anything new.
+    """
+
+    __tablename__ = "sources"
+    __table_args__ = (Index(None, "tenant_id", "next_poll_at"),)
+
+    kind: str = Field(sa_type=PlainText)
+    location: str = Field(sa_type=PlainText)
+    options: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    time_zone: str | None = Field(default=None, sa_type=PlainText)
+    every_s: float
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    next_poll_at: datetime = Field(sa_type=UtcDateTime)
+    polled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cursor: str | None = Field(default=None, sa_type=PlainText)
+    failures: int = 0
+    error: str | None = Field(default=None, sa_type=PlainText)
+    taken: dict[str, Any] = Field(default_factory=dict, sa_type=JsonText)
+    problems: list[Any] = Field(default_factory=list, sa_type=JsonText)
+
+
 class AlertRow(_Owned, table=True):
     """An `Alert` payload; `incident` happens once per tenant.
 
@@ -724,6 +750,29 @@ class AlertRow(_Owned, table=True):
     marked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     marked_by: str | None = Field(default=None, sa_type=PlainText)
     marked_shift: float = 0.0
+
+
+class AlertRule(_Owned, table=True):
+    """What a user wants to be told of: a condition on what is said of a key, see `rejoinder.monitoring.rules`.
+
+    `name`: what people call the key. `holds`: whether the condition held at `looked_at`, the last moment (by the documents' dates) at which
+    it was looked at: an alert is raised when it begins to hold.
+    """
+
+    __tablename__ = "alert_rules"
+    __table_args__ = (Index(None, "tenant_id", "user_id"), Index(None, "tenant_id", "key"))
+
+    user_id: str = Field(sa_type=PlainText)
+    key: str = Field(sa_type=PlainText)
+    name: str = Field(default="", sa_type=PlainText)
+    measure: str = Field(sa_type=PlainText)
+    comparison: str = Field(sa_type=PlainText)
+    threshold: float
+    window_hours: float
+    least_documents: int
+    holds: bool = False
+    looked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class AlertDelivery(_Owned, table=True):

@@ -12,13 +12,22 @@ from sqlalchemy.orm import Session
 from rejoinder.context import utc_now
 from rejoinder.learning.user_trust import UserTrust
 from rejoinder.store.access import add_missing, get_record, list_records, missing, reading, writing
-from rejoinder.store.tables import Conversation, DecisionRow, EventRow, ExampleRow, FeedbackRow, User, table_of
+from rejoinder.store.tables import (
+    AlertRule,
+    Conversation,
+    DecisionRow,
+    EventRow,
+    ExampleRow,
+    FeedbackRow,
+    User,
+    table_of,
+)
 
 __all__ = ["consents_of", "delete_user", "ensure_user", "get_user", "list_users", "set_consent", "weigh_statements"]
 
 _users = table_of(User).c
 _OF_A_USER: tuple[Table, ...] = tuple(
-    table_of(record) for record in (FeedbackRow, ExampleRow, EventRow, DecisionRow, Conversation)
+    table_of(record) for record in (FeedbackRow, ExampleRow, EventRow, DecisionRow, Conversation, AlertRule)
 )
 
 

@@ -44,7 +44,7 @@ Action = Literal[
 
 _TALK: frozenset[Action] = frozenset({"converse", "give_feedback"})
 _AGENT: frozenset[Action] = _TALK | {"issue_tokens", "take_over", "correct", "read_conversations"}
-_ANALYST: frozenset[Action] = frozenset({"read_analytics", "read_conversations", "correct"})
+_ANALYST: frozenset[Action] = _TALK | {"read_analytics", "read_conversations", "correct"}
 _INGEST: frozenset[Action] = frozenset({"ingest"})
 _ADMIN: frozenset[Action] = _AGENT | _ANALYST | _INGEST | {"manage_models", "manage_tenant", "manage_privacy"}
 

@@ -133,7 +133,7 @@ async def test_one_a_batch_and_lines_each_with_its_result(tmp_path: Path) -> Non
         listed = (await at.get()).json()
         assert [one["id"] for one in listed["events"]] == ["d1", "d9", "d2", "d3", made_id]
         assert listed["unread"] == 5
-        assert (await at.get(who="other")).json() == {"events": [], "unread": 0}
+        assert (await at.get(who="other")).json() == {"events": [], "unread": 0, "undetected": 0}
         assert (await at.get("/d1", who="other")).status_code == 404
         assert (await at.send(document(5), who="agent")).status_code == 403
         assert (await at.send(b"[", "application/json")).status_code == 400

@@ -18,7 +18,7 @@ from rejoinder.store.tables import metadata
 from rejoinder.store.tenants import list_tenants
 from sqlalchemy import Connection, bindparam, inspect, text
 
-NEWEST = "0018"
+NEWEST = "0016"
 
 
 def differences(connection: Connection) -> list[object]:

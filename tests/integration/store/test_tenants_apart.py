@@ -42,6 +42,7 @@ from rejoinder.store import (
     schedules,
     secret_slots,
     signals,
+    sources,
     tenants,
     topic_proposals,
     trends,
@@ -133,6 +134,7 @@ async def acme(database: Database) -> Acme:
     await runs.claim_run(database, "acme", ids.run, owner="w1", lease_s=60, at=NOON)
     await schedules.claim_schedule(database, "acme", "daily", every_s=60, at=NOON)
     await signals.note_read(database, "acme", NOON)
+    await sources.put_source(database, "acme", "wire", **WIRE, at=NOON)
     against = await models.add_version(database, "acme", task="intent", artefact="/b", sha256="1")
     ids.trial = (
         await trials.start_trial(
@@ -199,6 +201,7 @@ async def all_observed(database: Database, tenant_id: str) -> list[object]:
     return [*found.documents, *found.of_key]
 
 
+WIRE: dict[str, Any] = {"kind": "feed", "location": "https://a.example", "every_s": 60.0}
 LONG = trends.Stretch(later(-9e8), later(9e8), later(9e8))
 
 
@@ -277,6 +280,20 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "topic_proposals.list_proposals": lambda db, t, _: topic_proposals.list_proposals(db, t, state=None),
     "topic_proposals.replace_open_proposals": lambda db, t, _: topic_proposals.replace_open_proposals(
         db, t, [found_topic("Other's")], at=NOON
+    ),
+    "sources.claim_source": lambda db, t, _: sources.claim_source(db, t, "wire", lease_s=9, at=NOON),
+    "sources.claim_sources": lambda db, t, _: sources.claim_sources(db, t, lease_s=9, limit=9, at=later(9e8)),
+    "sources.delete_source": lambda db, t, _: sources.delete_source(db, t, "wire"),
+    "sources.get_source": lambda db, t, _: sources.get_source(db, t, "wire"),
+    "sources.has_due_sources": lambda db, t, _: sources.has_due_sources(db, t, at=later(9e8)),
+    "sources.list_sources": lambda db, t, _: sources.list_sources(db, t),
+    "sources.poll_soon": lambda db, t, _: sources.poll_soon(db, t, "wire", at=NOON),
+    "sources.put_source": lambda db, t, _: sources.put_source(db, t, "wire", **WIRE, at=NOON),
+    "sources.source_failed": lambda db, t, _: sources.source_failed(
+        db, t, "wire", WIRE["location"], error="x", at=NOON, next_poll_at=NOON
+    ),
+    "sources.source_polled": lambda db, t, _: sources.source_polled(
+        db, t, "wire", WIRE["location"], cursor="x", counts={}, problems=[], at=NOON, next_poll_at=NOON
     ),
     "trends.busiest_keys": lambda db, t, _: trends.busiest_keys(db, t, observation().type, LONG, limit=9),
     "trends.observed_in": lambda db, t, _: all_observed(db, t),
@@ -518,6 +535,7 @@ MAKES_ITS_OWN = {
     "runs.create_run",
     "runs.request_run",
     "schedules.claim_schedule",
+    "sources.put_source",
 }
 """Attempts that give something: a record of the caller's own, of the same id."""
 

@@ -110,7 +110,7 @@ def meddle(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 await update_state(database, tenant, conversation_id, expected_version=version, state=state)
             return loaded
 
-        for place in ("rejoinder.conversation", "rejoinder.store.recent"):
+        for place in ("rejoinder.conversation.conversations", "rejoinder.store.recent"):
             monkeypatch.setattr(f"{place}.load_conversation", overtaken)
 
     return begin

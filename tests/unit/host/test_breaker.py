@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from rejoinder import hookimpl
+from rejoinder.errors import InvalidInputError
 from rejoinder.host.breaker import CircuitBreaker
 from rejoinder.payloads import Answer, Query
 
@@ -115,6 +116,22 @@ async def test_a_host_skips_a_plugin_whose_circuit_is_open(host_of: Any, request
 
     await host.retrieve_answers(Query(), request_of(host, tenant="other"))
     assert plugin.calls == 4
+
+
+async def test_what_somebody_asks_wrongly_does_not_shut_a_plugin_off(host_of: Any, request_of: Any) -> None:
+    class Refusing:
+        rejoinder_spec = ">=1.0,<2"
+
+        @hookimpl()
+        def retrieve_answers(self, query: Query) -> list[Answer]:
+            raise InvalidInputError("there is no such filter")
+
+    host = host_of(a=Refusing(), options={"breaker_failures": 1})
+    for _ in range(3):
+        request = request_of(host)
+        await host.retrieve_answers(Query(), request)
+        assert [one.outcome for one in request.trace.calls] == ["error"]
+    assert host.calls.breaker.open_circuits() == []
 
 
 async def test_a_host_takes_a_plugin_back_that_works_again(host_of: Any, request_of: Any) -> None:

@@ -381,12 +381,12 @@ async def test_hook_poll_source(host_of: Any, request_of: Any) -> None:
     class Plugin:
         @hookimpl()
         async def poll_source(self, source: Source, cursor: str | None) -> Poll | None:
-            return Poll(events=(), cursor=f"{cursor}+") if source.kind == "feed" else None
+            return Poll(rows=(), cursor=f"{cursor}+") if source.kind == "feed" else None
 
     host = host_of(mine=Plugin())
     source = Source(name="s", kind="feed", location="l")
 
-    assert await host.poll_source(source, "1", request_of(host)) == [("mine", Poll(events=(), cursor="1+"))]
+    assert await host.poll_source(source, "1", request_of(host)) == [("mine", Poll(rows=(), cursor="1+"))]
 
 
 async def test_hook_read_events(host_of: Any, request_of: Any) -> None:

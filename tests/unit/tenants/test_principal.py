@@ -10,7 +10,7 @@ TABLE: dict[KeyRole, str] = {
     #           converse issue take_over read_conv analytics ingest models tenant deployment
     "customer": "yy-------",
     "agent": "yyyy-----",
-    "analyst": "---yy----",
+    "analyst": "y--yy----",
     "ingest": "-----y---",
     "admin": "yyyyyyyy-",
     "operator": "yyyyyyyyy",

@@ -102,6 +102,11 @@ class CompanyIndex:
         """How many companies there are."""
         return len(self._companies)
 
+    @property
+    def companies(self) -> tuple[Company, ...]:
+        """All of them."""
+        return tuple(self._companies.values())
+
     def mentions(self, text: str) -> list[Mention]:
         """Return each company that a text names once, in the order of their first places; after each the owners that it belongs to."""
         found: dict[str, Mention] = {}

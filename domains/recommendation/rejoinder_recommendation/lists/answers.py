@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from rejoinder.errors import EncoderBusyError, ModelError
 from rejoinder.items.behaviour import strength
 from rejoinder.payloads import Answer, Card, Citation, Query
 
+from rejoinder_recommendation.lists.paths import ItemPath, find_paths
 from rejoinder_recommendation.lists.person import person_from
 from rejoinder_recommendation.lists.ranking import Listed, make_list
 from rejoinder_recommendation.lists.reasons import reason_of
@@ -68,7 +71,9 @@ class Shelves:
             explore=query.explore,
             noise=np.random.default_rng(secrets.randbits(64)),
         )
-        return [_answer(shelf, one, number, len(listed)) for number, one in enumerate(listed)]
+        places = [one.place for one in listed]
+        paths = await find_paths(shelf, places, person.items.tolist(), context) if query.explain else {}
+        return [_answer(shelf, one, number, len(listed), paths.get(one.place, ())) for number, one in enumerate(listed)]
 
     async def _shelf(self, tenant: str, items: TenantItems, catalogue: Catalogue, log: BehaviourLog) -> Shelf:
         shelf = self._shelves.get(tenant)
@@ -94,18 +99,18 @@ async def _vector(text: str | None, context: Context) -> Any:
         return None
 
 
-def _answer(shelf: Shelf, listed: Listed, number: int, count: int) -> Answer:
+def _answer(shelf: Shelf, listed: Listed, number: int, count: int, paths: Sequence[ItemPath]) -> Answer:
     item = shelf.catalogue.items[listed.place]
-    kind, reason = reason_of(shelf, listed)
-    because = None if listed.because is None else shelf.catalogue.items[listed.because].id
+    kind, reason, because = reason_of(shelf, listed, paths)
     data = {
         "tags": item.data.get("tags", []),
         "price": item.data.get("price"),
         "available": item.available,
         "reason": reason,
         "reason_kind": kind,
-        "because": because if kind in ("together", "text") else None,
+        "because": because,
         "parts": listed.parts,
+        "paths": [asdict(path) for path in paths],
     }
     return Answer(
         id=item.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.documents.words import terms_of
@@ -9,6 +10,7 @@ from rejoinder.documents.words import terms_of
 from rejoinder_recommendation.lists.ranking import Listed
 
 if TYPE_CHECKING:
+    from rejoinder_recommendation.lists.paths import ItemPath
     from rejoinder_recommendation.lists.shelf import Shelf
 
 __all__ = ["reason_of"]
@@ -17,29 +19,39 @@ _MOST_WORDS: Final = 4
 _LEAST: Final = 0.02
 
 
-def reason_of(shelf: Shelf, listed: Listed) -> tuple[str, str]:
-    """Return the kind of the strongest part of a score, and a sentence."""
+def reason_of(shelf: Shelf, listed: Listed, paths: Sequence[ItemPath] = ()) -> tuple[str, str, str | None]:
+    """Return the kind of the strongest part of a score, a sentence, and the id of the item that the sentence names.
+
+    Where likeness to what the person turned to is the strongest part, the first of the paths says what the likeness is.
+
+    Args:
+        paths: from what the person turned to, the most telling first.
+    """
     if "pinned" in listed.parts:
-        return "pinned", "Chosen by the shop."
+        return "pinned", "Chosen by the shop.", None
     kind = max(listed.parts, key=lambda name: listed.parts[name])
     if listed.parts[kind] < _LEAST:
-        return "new", "Few have seen it yet."
-    because = None if listed.because is None else shelf.catalogue.items[listed.because]
+        return "new", "Few have seen it yet.", None
+    items = shelf.catalogue.items
+    because = None if listed.because is None else items[listed.because]
+    path = paths[0] if paths else None
+    said = None if path is None else path.sentence(items[shelf.catalogue.place[path.item]].title)
     if kind == "together" and because is not None:
-        return kind, f"People who liked {because.title} liked it too."
+        reason = f"People who liked {because.title} liked it too."
+        return kind, f"{reason} {said}" if said else reason, because.id
+    if kind in ("text", "session") and path is not None and said is not None:
+        return "path", said, path.item
     if kind == "text" and because is not None:
         words = _shared(shelf, listed.place, listed.because or 0)
-        return (
-            kind,
-            f"Like {because.title}: {', '.join(words)}." if words else f"Its text is like that of {because.title}.",
-        )
+        like = f"Like {because.title}: {', '.join(words)}."
+        return kind, like if words else f"Its text is like that of {because.title}.", because.id
     if kind == "text":
-        return kind, "Its text is near to what was asked for."
+        return kind, "Its text is near to what was asked for.", None
     if kind == "session":
-        return kind, "Like what you chose from the last lists."
+        return kind, "Like what you chose from the last lists.", None
     if kind == "rules":
-        return kind, "Put forward by the shop."
-    return "popular", "Often chosen of late."
+        return kind, "Put forward by the shop.", None
+    return "popular", "Often chosen of late.", None
 
 
 def _shared(shelf: Shelf, place: int, other: int) -> list[str]:

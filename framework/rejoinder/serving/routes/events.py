@@ -21,6 +21,7 @@ from rejoinder.serving.rows import rows_of
 from rejoinder.serving.schemas.events import EventDetails, EventList, EventOut, EventsTaken, JudgementIn
 from rejoinder.serving.schemas.feedback import FeedbackOut
 from rejoinder.store import events
+from rejoinder.store.detection import undetected_count
 from rejoinder.store.tables import EventRow
 from rejoinder.wire import dump_bytes, to_json
 
@@ -111,7 +112,8 @@ async def list_events(
     await door.application.tenants.get(entry.tenant)
     found = await events.list_events(database, entry.tenant, status=status, source=source, after=after, limit=limit)
     unread = await events.unread_count(database, entry.tenant)
-    return json_response({"events": [_shown(row) for row in found], "unread": unread})
+    undetected = await undetected_count(database, entry.tenant)
+    return json_response({"events": [_shown(row) for row in found], "unread": unread, "undetected": undetected})
 
 
 @router.get(

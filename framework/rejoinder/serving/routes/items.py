@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
@@ -20,6 +20,9 @@ from rejoinder.serving.rows import rows_of
 from rejoinder.serving.schemas.items import ItemList, ItemOut, ItemsTaken
 from rejoinder.store import items
 from rejoinder.store.tables import Item
+
+if TYPE_CHECKING:
+    from rejoinder.application import Application
 
 router = APIRouter(prefix="/items", tags=["items"], route_class=JsonRoute)
 
@@ -65,6 +68,7 @@ async def send_items(request: Request, entry: Annotated[Entry, Depends(May("inge
         raise ProblemError("media-type", f"send application/json or {LINES}")
     if not results:
         raise InvalidInputError("there is no item in the body")
+    await _mirror(door.application, entry)
     listed = [one for number, one in enumerate(results) if number < _MOST_RESULTS or one.status == "refused"]
     return json_response({**counts_of(results), "results": [asdict(one) for one in listed[: 2 * _MOST_RESULTS]]})
 
@@ -94,7 +98,14 @@ async def show_item(item_id: ItemId, entry: Annotated[Entry, Depends(May("ingest
 async def delete_item(item_id: ItemId, entry: Annotated[Entry, Depends(May("ingest"))], door: TheDoor) -> Response:
     """It is listed no more, in any process; what people did with it stays, and counts again if it comes back."""
     await items.delete_item(door.application.database, entry.tenant, item_id)
+    await _mirror(door.application, entry)
     return Response(status_code=204)
+
+
+async def _mirror(application: Application, entry: Entry) -> None:
+    """Let the tenant's graph, where it has one, follow in the background."""
+    request = await application.models.request_for(entry.tenant, entry.caller)
+    application.item_mirror.start(entry.tenant, request.graph)
 
 
 def shown(item: Item) -> dict[str, Any]:

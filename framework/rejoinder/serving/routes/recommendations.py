@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+import orjson
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
 
 from rejoinder.errors import AccessError, InvalidInputError
+from rejoinder.items.exporting import Whose, export_lists
 from rejoinder.items.listing import make_list
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
+from rejoinder.serving.event_lines import LINES
 from rejoinder.serving.problems import responses_for
 from rejoinder.serving.responses import JsonRoute, json_response
 from rejoinder.serving.schemas.items import RecommendationList, WantedList
@@ -41,9 +46,42 @@ async def recommend(wanted: WantedList, entry: Annotated[Entry, Depends(May("con
         text=wanted.text,
         filters=wanted.filters,
         limit=wanted.limit,
+        explain=wanted.explain,
     )
     shown = [_shown(number, answer, explain=wanted.explain) for number, answer in enumerate(made.answers)]
     return json_response({"decision_id": made.decision_id, "items": shown, "note": made.note})
+
+
+@router.get(
+    "/export",
+    responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}, **responses_for("not-found")},
+    response_class=StreamingResponse,
+    summary="Lists for everybody, or for every item",
+)
+async def export(
+    entry: Annotated[Entry, Depends(May("read_conversations"))],
+    door: TheDoor,
+    whose: Annotated[
+        Whose, Query(alias="for", description="`users`: whoever did something; `items`: lists of what is like each.")
+    ] = "users",
+    limit: Annotated[int, Query(ge=1, le=100, description="Items of a list.")] = 10,
+    after: Annotated[
+        str, Query(max_length=200, description="Only ids after this one: the last of the lines before.")
+    ] = "",
+    count: Annotated[int, Query(ge=1, le=10_000, description="Most lists.")] = 1000,
+) -> Response:
+    """JSON lines by id, one list a line, as `rejoinder recommender export` writes them. Nothing is left to chance, and no list is kept as a
+    decision, since nobody has seen it yet. Users who may not be learned from are left out."""
+    await door.application.tenants.get(entry.tenant)
+    lists = export_lists(
+        door.application, entry.tenant, entry.caller, whose=whose, limit=limit, after=after, count=count
+    )
+
+    async def lines() -> AsyncIterator[bytes]:
+        async for one in lists:
+            yield orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE)
+
+    return StreamingResponse(lines(), media_type=LINES, headers={"cache-control": "no-store"})
 
 
 def _shown(number: int, answer: Any, *, explain: bool) -> dict[str, Any]:
@@ -63,4 +101,5 @@ def _shown(number: int, answer: Any, *, explain: bool) -> dict[str, Any]:
         "because": said.get("because"),
         "propensity": answer.propensity,
         "parts": said.get("parts") if explain else None,
+        "paths": said.get("paths", []) if explain else None,
     }

@@ -59,6 +59,7 @@ class EventList(Outgoing):
 
     events: list[EventOut]
     unread: int = Field(description="How many events wait to be read.")
+    undetected: int = Field(description="How many were read, and not yet looked through for changes.")
 
 
 class ObservationOut(Outgoing):

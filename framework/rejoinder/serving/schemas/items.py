@@ -69,6 +69,19 @@ class WantedList(Incoming):
     explain: bool = Field(default=False, description="Tell what each score is made of.")
 
 
+class ItemPath(Outgoing):
+    """How a listed item is connected with one that the person knows."""
+
+    item: str = Field(description="The id of the item that the person knows.")
+    relation: str = Field(
+        description="What both have, such as `director`, or how one names the other, such as `bought together`."
+    )
+    value: str | None = Field(description="The value that both have; None where one item names the other.")
+    source: Literal["graph", "attributes"] = Field(
+        description="Where it was read: in the tenant's knowledge graph or, where it has none, in what was sent with the items."
+    )
+
+
 class ListedItem(Outgoing):
     """An item in a list."""
 
@@ -85,6 +98,9 @@ class ListedItem(Outgoing):
     because: str | None = Field(description="The item that the reason names.")
     propensity: float = Field(description="How likely it was to stand here.")
     parts: dict[str, float] | None = Field(description="What its score is made of; only with `explain`.")
+    paths: list[ItemPath] | None = Field(
+        description="How it is connected with what the person turned to of late; only with `explain`."
+    )
 
 
 class RecommendationList(Outgoing):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from rejoinder.monitoring.rules import Condition
 from rejoinder.serving.schemas.parts import Incoming, Outgoing, Words, example
 
 
@@ -63,6 +64,38 @@ class AlertDetails(AlertOut):
 
     parts: list[AlertOut]
     deliveries: list[DeliveryOut]
+
+
+class AlertRuleIn(Incoming):
+    """What somebody wants to be told of."""
+
+    model_config = example(
+        key="ACME", condition={"measure": "sentiment", "comparison": "below", "threshold": -0.2, "window_hours": 24}
+    )
+
+    key: str = Field(min_length=1, max_length=200, description="The key of the mentions that it is about.")
+    name: str = Field(default="", max_length=200, description="What people call it.")
+    condition: Condition
+
+
+class AlertRuleOut(Outgoing):
+    """A rule."""
+
+    id: str
+    user_id: str = Field(description="Whose rule it is.")
+    key: str
+    name: str
+    condition: Condition
+    says: str = Field(description="The condition in words.")
+    holds: bool = Field(description="Whether the condition held when it was last looked at.")
+    looked_at: datetime | None = Field(description="When that was, by the dates of the documents.")
+    created_at: datetime
+
+
+class AlertRuleList(Outgoing):
+    """Rules, oldest first."""
+
+    rules: list[AlertRuleOut]
 
 
 class MarkIn(Incoming):

@@ -1,11 +1,4 @@
-"""One turn, from message to reply.
-
-    redact -> understand -> decide -> effects -> retrieve -> rank -> compose -> record
-
-What a turn did is committed in one transaction before its reply is acknowledged (sensitive slot values, encrypted, just before
-it). A plugin that fails is left out; when nothing is left, the bot apologises. While a person speaks for the bot (mode "queued" or
-"agent") no hook is called.
-"""
+"""The conversations of all tenants: their turns, one after another, each durable before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -13,41 +6,29 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar
 
 from rejoinder.context import Clock, Request, utc_now
+from rejoinder.conversation.earlier import earlier_turn
+from rejoinder.conversation.pipeline import Pipeline
+from rejoinder.conversation.turn import Interjection, Turn
 from rejoinder.errors import ConflictError, InvalidInputError, NotFoundError, RedactionError
 from rejoinder.handoff.context import context_of
 from rejoinder.handoff.lobby import Change, Lobby
-from rejoinder.handoff.waiting import Place
 from rejoinder.host import Host
 from rejoinder.locks import KeyedLocks
 from rejoinder.payloads import (
-    Action,
-    ActionKind,
-    Answer,
     Caller,
-    Candidate,
     ConversationState,
     Decision,
-    Effect,
-    EffectResult,
     Message,
-    Mode,
-    Question,
-    Reading,
     Reply,
-    Slot,
-    Understanding,
-    payload,
 )
 from rejoinder.privacy.sensitive_slots import SensitiveSlots
-from rejoinder.store import tables
 from rejoinder.store.conversations import open_conversation
 from rejoinder.store.database import Database
-from rejoinder.store.decisions import decisions_of_turn
 from rejoinder.store.ids import new_id
 from rejoinder.store.recent import RecentConversations
 from rejoinder.store.turns import (
@@ -55,80 +36,19 @@ from rejoinder.store.turns import (
     NewTurn,
     change_state,
     conversation_of,
-    find_turn_by_key,
     load_conversation,
     record_turn,
 )
 from rejoinder.trace import FAILURES, Trace
-from rejoinder.wire import from_json
 
 _T = TypeVar("_T")
 
 RequestFactory = Callable[..., Awaitable[Request]]
-Speaker = Literal["bot", "agent", "none"]
 
-APOLOGY = "Sorry, something went wrong on our side. Please try again in a moment, or ask to talk to a person."
-_MOST_DECISIONS = 10
-"""Times that one turn may decide, where actions want to go on after their effects (`Action.again`)."""
-_LEAST_IN_SCOPE = 0.5
-"""Below this, what was wanted counts as none of the bot's intents, unless the action trusts one all the same."""
 _ATTEMPTS = 20
 """Of processes that answer in one conversation at once, one gets through each time: the others try again."""
 
 _logger = logging.getLogger("rejoinder.conversation")
-
-
-@payload
-class Turn:
-    """What one message came to, as it is stored and as it is given back for a repeated message.
-
-    Attributes:
-        number: 1 for the conversation's first turn.
-        answered: whether an answer was found.
-        label: the intent that was answered (None: the answer is none of an intent), or the likeliest one where nothing was; None for small
-            talk, what answers a flow, and what is out of scope.
-        speaker: who answered; "none" while the customer waits for a person.
-        author: the name of the agent who answered.
-        place: where the customer stands in the queue for a person.
-    """
-
-    id: str
-    conversation_id: str
-    number: int
-    text: str
-    reply: Reply
-    action: ActionKind
-    decision_id: str | None = None
-    answered: bool = False
-    label: str | None = None
-    confidence: float | None = None
-    mode: Mode = "bot"
-    speaker: Speaker = "bot"
-    model_versions: dict[str, str] = field(default_factory=dict)
-    author: str | None = None
-    place: Place | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interjection:
-    """What is put into a conversation outside of a customer's turn.
-
-    Attributes:
-        mode: who answers from now on.
-        text: what is said; None: only the state changes.
-        first: what the bot says just before, as a turn of its own.
-        question: what the conversation waits for from now on; its options are shown with the text.
-        author: the name of the agent who says it.
-        also: what is to be written in the same transaction.
-    """
-
-    mode: Mode
-    text: str | None = None
-    first: str | None = None
-    question: Question | None = None
-    speaker: Literal["bot", "agent"] = "bot"
-    author: str | None = None
-    also: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +183,7 @@ class Conversations:
             request = await self._request(tenant, caller, conversation_id)
             shown = await self._host.redact_text(what.text, "store", request)
             key = (idempotency_key, _hash_of(shown))
-            earlier = await self._earlier(tenant, conversation_id, *key)
+            earlier = await earlier_turn(self._database, tenant, conversation_id, *key)
             if earlier is not None:
                 return (earlier,)
             turn = Turn(
@@ -301,7 +221,7 @@ class Conversations:
         self._check_text(text)
         request = await self._request(tenant, caller, conversation_id)
         shown = await self._host.redact_text(text, "store", request)
-        return await self._earlier(tenant, conversation_id, idempotency_key, _hash_of(shown))
+        return await earlier_turn(self._database, tenant, conversation_id, idempotency_key, _hash_of(shown))
 
     async def judged(self, tenant: str, decision_id: str, liked: bool) -> None:
         """Count a customer's thumb in the conversation that a decision belongs to, for plugins to see that the bot fails there."""
@@ -357,16 +277,16 @@ class Conversations:
         stored_text = await self._host.redact_text(text, "store", request)
         request.models.prefetch(stored_text)
         loaded = await self._recent.load(tenant, conversation_id)
-        _refuse_strangers(loaded, caller)
+        _refuse_strangers(loaded, caller, speaks=True)
         request = replace(request, history=loaded.history)
         text_hash = _hash_of(stored_text)
-        earlier = await self._earlier(tenant, conversation_id, idempotency_key, text_hash)
+        earlier = await earlier_turn(self._database, tenant, conversation_id, idempotency_key, text_hash)
         if earlier is not None:
             yield earlier
             return
         before = await self._sensitive_slots.reveal(tenant, conversation_id, loaded.state)
         message = Message(id=message_id, text=stored_text, raw_text=text, at=self._clock())
-        work = _Work(self._host, request, message, before)
+        work = Pipeline(self._host, request, message, before)
         heard = opening = None
         asked_for_contact = before.question is not None and before.question.kind == "contact"
         if before.mode != "bot" or asked_for_contact:
@@ -493,37 +413,6 @@ class Conversations:
                 call["detail"] = "(what it said could not be redacted)"
         return calls
 
-    async def _earlier(self, tenant: str, conversation_id: str, key: str | None, text_hash: str) -> Turn | None:
-        """Return the turn that was made with an idempotency key as it was given the first time; None: there is none.
-
-        Raises:
-            ConflictError: the key was used for another text.
-        """
-        if key is None:
-            return None
-        earlier = await find_turn_by_key(self._database, tenant, conversation_id, key)
-        if earlier is None:
-            return None
-        if earlier.request_hash != text_hash:
-            raise ConflictError("this idempotency key was used for another text in this conversation: use a new key")
-        made = next(iter(await decisions_of_turn(self._database, tenant, earlier.id)), None)
-        return Turn(
-            id=earlier.id,
-            conversation_id=earlier.conversation_id,
-            number=earlier.number,
-            text=earlier.user_text or "",
-            reply=from_json(Reply, earlier.reply) if earlier.reply else Reply(parts=()),
-            action=cast("ActionKind", earlier.action),
-            decision_id=made.id if made else None,
-            answered=bool(made and made.chosen),
-            label=made.label if made else None,
-            confidence=made.confidence if made else None,
-            mode=_mode_of(earlier, made),
-            speaker=cast("Speaker", earlier.speaker) if earlier.reply else "none",
-            author=earlier.author,
-            model_versions=dict(made.model_versions) if made else {},
-        )
-
 
 class _OvertakenError(ConflictError):
     """Another process changed the conversation while this one worked on it."""
@@ -555,174 +444,11 @@ class _Done:
     first: Turn | None = None
 
 
-class _Work:
-    """The hooks of one turn, and what they gave."""
-
-    def __init__(self, host: Host, request: Request, message: Message, state: ConversationState) -> None:
-        self.host = host
-        self.request = request
-        self.message = message
-        self.state = state
-        self.understanding = Understanding()
-        self.action = Action(kind="silent", state=state)
-        self.answers: tuple[Answer, ...] = ()
-        self.reply = Reply(parts=())
-        self.before = state
-        self.completed = 0
-        """Flows that came to their end."""
-        self.told: list[Slot] = []
-        """The slots that decisions filled, also those that are empty again."""
-
-    def hear(self, state: ConversationState, reply: Reply) -> None:
-        """Take what the host itself made of the message, in the place of all hooks."""
-        self.state, self.reply = state, reply
-        if reply.parts:
-            self.action = Action(kind="ask", state=state)
-
-    def open(self, state: ConversationState, reply: Reply) -> None:
-        """Take what the host made of a hand-off; where nobody is there, the customer is asked what to do instead."""
-        self.state, self.reply = state, reply
-        if state.mode == "bot":
-            self.action = replace(self.action, kind="ask")
-
-    async def run(self) -> AsyncIterator[str]:
-        """Go from message to reply, yielding the parts of a reply that comes in parts."""
-        host, request = self.host, self.request
-        self.understanding = await host.understand_intent(self.message, self.state, request)
-        self._refuse_when_busy()
-        await self._decide()
-        results: list[EffectResult] = []
-        said: list[str] = []
-        for decisions in range(1, _MOST_DECISIONS + 1):
-            for effect in self.action.effects:
-                results.append(await host.run_effect(self._keyed(len(results), effect), request))
-                self.state = replace(self.state, effects=tuple(results))
-            if not self.action.again or decisions == _MOST_DECISIONS:
-                break
-            said += [self.action.text] if self.action.text else []
-            await self._decide()
-            self.state = replace(self.state, effects=tuple(results))
-        if said:
-            self.action = replace(self.action, text="\n".join((*said, self.action.text or "")).strip())
-        if self.action.kind == "answer" and self.action.query is not None:
-            query = self.action.query
-            if results or self.state.flows:  # what changes the world is never left to chance
-                query = replace(query, explore=False)
-            found = await host.retrieve_answers(query, request)
-            self._refuse_when_busy()
-            self.answers = await host.rank_answers(query, found, request)
-            self._note_whether_answered(query.text)
-        composed = await host.compose_reply(self.action, self.answers, self.state, request)
-        if composed is None:
-            self.reply = Reply(parts=(self.action.text or APOLOGY,))
-        elif isinstance(composed, Reply):
-            self.reply = composed
-        else:
-            parts = []
-            async for part in composed:
-                parts.append(part)
-                yield part
-            citations = tuple(citation for answer in self.answers[:1] for citation in answer.citations)
-            self.reply = Reply(parts=tuple(parts) or (APOLOGY,), citations=citations)
-
-    async def _decide(self) -> None:
-        action = await self.host.decide_action(self.message, self.understanding, self.state, self.request)
-        self._refuse_when_busy()
-        self.action = action or Action(kind="ask", state=self.state, text=APOLOGY, reason="no plugin decided")
-        self.state = replace(self.action.state, effects=())
-        self.told += [*self.state.slots.values(), *self.action.forgotten]
-        self.completed += self.action.completed
-
-    def turn(self, conversation_id: str, number: int) -> Turn:
-        """Return the turn, not recorded yet."""
-        top = self._wanted()
-        label = self.answers[0].intent if self.answers else (top.intent if top else None)
-        confidence = next((one.confidence for one in self._intents if one.intent == label), None)
-        return Turn(
-            id=new_id("turn"),
-            conversation_id=conversation_id,
-            number=number,
-            text=self.message.text,
-            reply=self.reply,
-            action=self.action.kind,
-            answered=bool(self.answers),
-            label=label,
-            confidence=confidence,
-            mode=self.state.mode,
-            speaker="bot" if self.reply.parts else "none",
-            model_versions=dict(self.request.models.versions),
-        )
-
-    def decision(self, turn: Turn, caller: Caller) -> Decision:
-        """Return what was put before the person, for feedback to name."""
-        if self.answers:
-            candidates = [
-                Candidate(id=one.id, score=one.score, label=one.intent, propensity=one.propensity)
-                for one in self.answers
-            ]
-        else:
-            candidates = [Candidate(id=one.intent, score=one.confidence, label=one.intent) for one in self._intents]
-        about = self.action.query.text if self.action.query is not None else None
-        return Decision(
-            id=new_id("dec"),
-            kind="turn",
-            task="intent",
-            at=self.message.at,
-            input=about or self.message.text,
-            user_id=caller.id,
-            candidates=tuple(candidates),
-            chosen=tuple(answer.id for answer in self.answers[:1]),
-            label=turn.label,
-            confidence=turn.confidence,
-            answer=self.answers[0].text if self.answers else None,
-            model_versions=turn.model_versions,
-        )
-
-    def _wanted(self) -> Reading | None:
-        """Return the likeliest intent; None for small talk, what answers a flow, and what is out of scope."""
-        action, question, in_scope = self.action, self.before.question, self.understanding.in_scope
-        if action.kind == "say":
-            return None
-        if action.kind in ("flow", "hand_off") and question is not None and question.kind in ("slot", "confirm"):
-            return None
-        is_trusted = action.query is not None and action.query.intents
-        if in_scope is not None and in_scope < _LEAST_IN_SCOPE and not is_trusted:
-            return None
-        return next(iter(self._intents), None)
-
-    @property
-    def _intents(self) -> list[Reading]:
-        return [one for one in self.understanding.readings if one.task == "intent"]
-
-    def _refuse_when_busy(self) -> None:
-        """Raise what the models said when too much waited: an answer made without them would be a wrong one."""
-        if self.request.models.busy is not None:
-            raise self.request.models.busy
-
-    def _keyed(self, number: int, effect: Effect) -> Effect:
-        text = f"{self.request.tenant}|{self.message.id}|{number}"
-        return replace(effect, key=hashlib.sha256(text.encode()).hexdigest())
-
-    def _note_whether_answered(self, text: str | None) -> None:
-        if self.answers:
-            self.state = replace(self.state, misses=0)
-        else:
-            question = self.state.question or Question(kind="hand_off", about=text)
-            self.state = replace(self.state, misses=self.state.misses + 1, question=question)
-
-
-def _refuse_strangers(loaded: LoadedConversation, caller: Caller) -> None:
-    if caller.role == "customer" and loaded.user_id != caller.id:
+def _refuse_strangers(loaded: LoadedConversation, caller: Caller, *, speaks: bool = False) -> None:
+    """Refuse who is not let in: others' conversations are nothing to customers, and to analysts only to be read."""
+    kept_out = ("customer", "analyst") if speaks else ("customer",)
+    if caller.role in kept_out and loaded.user_id != caller.id:
         raise NotFoundError(f"there is no conversation {loaded.id!r}")
-
-
-def _mode_of(turn: tables.Turn, made: Decision | None) -> Mode:
-    """Return the mode that a stored turn left behind. Without a decision, no hook was called: a person speaks for the bot, or the host."""
-    if made is None and turn.action == "ask":
-        return "bot"
-    if made is None:
-        return "agent" if turn.speaker == "agent" else "queued"
-    return "queued" if turn.action == "hand_off" else "bot"
 
 
 def _hash_of(text: str) -> str:

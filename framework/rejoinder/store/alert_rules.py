@@ -1,0 +1,79 @@
+"""Rules by which users want to be told: kept, listed and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from rejoinder.store.access import add_missing, get_record, list_records, missing, reading, writing
+from rejoinder.store.chunks import in_chunks
+from rejoinder.store.tables import AlertRule, table_of
+
+__all__ = ["Looked", "add_alert_rule", "list_alert_rules", "remove_alert_rule", "rules_about", "rules_looked_at"]
+
+_rules = table_of(AlertRule)
+_c = _rules.c
+
+
+class Looked(NamedTuple):
+    """What came of a look at a rule: whether its condition held, and at which moment (by the documents' dates)."""
+
+    holds: bool
+    at: datetime
+
+
+@writing
+def add_alert_rule(session: Session, rule: AlertRule) -> AlertRule:
+    """Keep a rule, and return it as it is kept; one with an id that is known changes nothing.
+
+    Raises:
+        ConflictError: there is no such tenant.
+    """
+    add_missing(session, _rules, [rule.model_dump()])
+    return get_record(session, AlertRule, "alert rule", rule.tenant_id, rule.id)
+
+
+@reading
+def list_alert_rules(
+    session: Session, tenant_id: str, *, user_id: str | None = None, after: str = "", limit: int = 100
+) -> list[AlertRule]:
+    """Return rules by id, oldest first, those after the id `after`, at most `limit`; of one user, if asked."""
+    statement = select(AlertRule).where(_c.tenant_id == tenant_id, _c.id > after)
+    if user_id is not None:
+        statement = statement.where(_c.user_id == user_id)
+    return list_records(session, statement.order_by(_c.id).limit(limit))
+
+
+@writing
+def remove_alert_rule(session: Session, tenant_id: str, rule_id: str, *, user_id: str | None = None) -> None:
+    """Remove a rule; with `user_id`, only if it is theirs.
+
+    Raises:
+        NotFoundError: there is no such rule of the tenant, or it is another user's.
+    """
+    mine = [_c.tenant_id == tenant_id, _c.id == rule_id]
+    if user_id is not None:
+        mine.append(_c.user_id == user_id)
+    if session.execute(delete(_rules).where(*mine).returning(_c.id)).first() is None:
+        raise missing("alert rule", rule_id)
+
+
+@reading
+def rules_about(session: Session, tenant_id: str, keys: Sequence[str]) -> list[AlertRule]:
+    """Return all rules about these keys."""
+    found: list[AlertRule] = []
+    for some in in_chunks(keys):
+        found += list_records(session, select(AlertRule).where(_c.tenant_id == tenant_id, _c.key.in_(some)))
+    return found
+
+
+@writing
+def rules_looked_at(session: Session, tenant_id: str, looked: Mapping[str, Looked]) -> None:
+    """Note what came of looks at rules, by their ids; those that were removed meanwhile stay so."""
+    for rule_id, one in looked.items():
+        mine = (_c.tenant_id == tenant_id, _c.id == rule_id)
+        session.execute(update(_rules).where(*mine).values(holds=one.holds, looked_at=one.at))
