@@ -2,8 +2,8 @@
 
     python benchmarks/behaviour_rate.py [--events 20000] [--batch 500] [--items 2000] [--senders 1] [--json OUT]
 
-A real server with its defaults (SQLite, synchronous=FULL, one worker that reads the events) has a tenant with a catalogue. Each sender has a
-connection of its own and sends batches of JSON lines one after another: views, clicks, purchases and ratings of 5,000 users, drawn with
+A real server with its defaults (SQLite, synchronous=FULL, one worker that reads the events) has a tenant with a catalogue. Each sender has
+a connection of its own and sends batches of JSON lines one after another: views, clicks, purchases and ratings of 5,000 users, drawn with
 seed 0, every twentieth about an item that the catalogue lacks, every fiftieth sent twice. While they send, a list of 10 is asked for every
 half second. At the end every event is counted: accepted, duplicate, none lost. Wanted: 1,000 events a second on 2 cores.
 """

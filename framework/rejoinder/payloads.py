@@ -657,7 +657,12 @@ class Channel:
 
 @payload
 class Routes:
-    """HTTP routes of a plugin under /v1/plugins/<plugin>; they answer 404 to tenants without it."""
+    """HTTP routes of a plugin under /v1/plugins/<plugin>; they answer 404 to tenants without it.
+
+    Attributes:
+        router: a FastAPI `APIRouter`, or a function without arguments that makes one and is called where the API is served: commands and
+            workers then need not import FastAPI.
+    """
 
     router: Any
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from rejoinder.context import Context
 from rejoinder.hooks import hookimpl
@@ -27,7 +28,6 @@ from rejoinder.payloads import (
     Understanding,
 )
 
-from rejoinder_finance_sentiment.conversation.hooks import Conversation
 from rejoinder_finance_sentiment.conversation.intents import INTENTS
 from rejoinder_finance_sentiment.data_sets import LABELS
 from rejoinder_finance_sentiment.reading import sentiment, topics
@@ -38,6 +38,11 @@ from rejoinder_finance_sentiment.reading.topics import TOPIC
 from rejoinder_finance_sentiment.seeds import regression_examples, seed_examples
 from rejoinder_finance_sentiment.settings import FinanceSentimentSettings
 from rejoinder_finance_sentiment.surge.alerting import detect_surges
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from rejoinder_finance_sentiment.conversation.hooks import Conversation
 
 NAME: Final = "finance_sentiment"
 MENTION: Final = "mention"
@@ -66,7 +71,13 @@ class FinanceSentimentPlugin:
 
     def __init__(self) -> None:
         self._companies = Companies()
-        self._conversation = Conversation(self._companies)
+
+    @cached_property
+    def _conversation(self) -> Conversation:
+        # Help and commands have no conversation, and need not import the store.
+        from rejoinder_finance_sentiment.conversation.hooks import Conversation
+
+        return Conversation(self._companies)
 
     @hookimpl()
     def register_domain(self) -> list[Domain]:
@@ -93,9 +104,12 @@ class FinanceSentimentPlugin:
     @hookimpl()
     def register_routes(self) -> list[Routes]:
         """Bring the charts that answers show."""
+        return [Routes(router=self._chart_router)]
+
+    def _chart_router(self) -> APIRouter:
         from rejoinder_finance_sentiment.conversation.chart_route import chart_router
 
-        return [Routes(router=chart_router(self._conversation.directories))]
+        return chart_router(self._conversation.directories)
 
     @hookimpl()
     def register_tasks(self) -> list[Task]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Final, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from rejoinder.errors import InvalidInputError
+from rejoinder.events.dates import parse_date
 from rejoinder.events.near_duplicates import sketch_of
 from rejoinder.events.settings import TenantEventSettings
 from rejoinder.handoff.hours import time_zone_of
@@ -20,7 +20,7 @@ from rejoinder.payloads import Event
 from rejoinder.store.events import NewEvent
 from rejoinder.wire import check
 
-__all__ = ["LEAST_COMPARED", "EventIn", "parse_date", "understood"]
+__all__ = ["LEAST_COMPARED", "EventIn", "understood"]
 
 _BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _MOST_UNREADABLE: Final = 0.01
@@ -152,21 +152,3 @@ def _moment(said: str | None, rules: TenantEventSettings, source: str, now: date
             f"at: {moment.isoformat()} lies before {rules.earliest.isoformat()}, the earliest taken"
         )
     return moment, ""
-
-
-def parse_date(said: str) -> datetime:
-    """Return a date as it is written, without a time zone where it names none.
-
-    Raises:
-        InvalidInputError: it is neither ISO 8601 nor, as in feeds, RFC 2822.
-    """
-    try:
-        return datetime.fromisoformat(said)
-    except ValueError:
-        pass
-    try:
-        return parsedate_to_datetime(said)
-    except (ValueError, TypeError, OverflowError):
-        raise InvalidInputError(
-            "at: it is no date that is understood; send ISO 8601, such as 2026-03-02T14:05:00Z"
-        ) from None

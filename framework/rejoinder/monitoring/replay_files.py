@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from rejoinder.errors import InvalidInputError
-from rejoinder.events.arriving import parse_date
+from rejoinder.events.dates import parse_date
 from rejoinder.events.files import ENDINGS, read_event_rows
 from rejoinder.handoff.hours import time_zone_of
 from rejoinder.learning.labelled_csv import read_data

@@ -111,8 +111,9 @@ def mount_guests(app: FastAPI, host: Host) -> None:
     """
     channels: dict[str, str] = {}
     for plugin, routes in host.registered("register_routes"):
-        _refuse_other(plugin, "register_routes", routes.router)
-        app.include_router(routes.router, prefix=f"{PLUGINS}{plugin}", tags=[plugin])
+        router = routes.router() if inspect.isroutine(routes.router) else routes.router
+        _refuse_other(plugin, "register_routes", router)
+        app.include_router(router, prefix=f"{PLUGINS}{plugin}", tags=[plugin])
     for plugin, channel in host.registered("register_channel"):
         _refuse_other(plugin, "register_channel", channel.router)
         if channel.name in _TAKEN or not _CHANNEL_NAME.fullmatch(channel.name):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rejoinder.errors import InvalidInputError
-from rejoinder.events.arriving import parse_date
+from rejoinder.events.dates import parse_date
 
 __all__ = ["read_feed"]
 

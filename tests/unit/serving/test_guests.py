@@ -189,6 +189,25 @@ async def test_what_is_no_router_is_refused_at_the_start(serve: Serve) -> None:
         await serve(Wrong())
 
 
+async def test_a_router_may_be_made_where_it_is_served(serve: Serve) -> None:
+    class Late:
+        @hookimpl()
+        def register_routes(self) -> Sequence[Routes]:
+            def made() -> APIRouter:
+                router = APIRouter()
+
+                @router.get("/here")
+                async def here() -> dict[str, bool]:
+                    return {"here": True}
+
+                return router
+
+            return [Routes(router=made)]
+
+    served = await serve(named={"parcels": Late()})
+    assert (await served.client.get("/v1/plugins/parcels/here", headers=bearer("ana"))).json() == {"here": True}
+
+
 async def test_two_channels_of_one_name_are_refused_at_the_start(serve: Serve) -> None:
     with pytest.raises(PluginSpecError, match="'letters'"):
         await serve(named={"one": Parcels(), "two": Parcels()})
