@@ -20,13 +20,13 @@ from rejoinder.payloads import Event
 from rejoinder.store.events import NewEvent
 from rejoinder.wire import check
 
-__all__ = ["EventIn", "understood"]
+__all__ = ["LEAST_COMPARED", "EventIn", "understood"]
 
 _BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _MOST_UNREADABLE: Final = 0.01
 """Share of replacement characters from which on a text was read in a wrong encoding."""
 
-_LEAST_COMPARED: Final = 5
+LEAST_COMPARED: Final = 5
 """Words from which on a text is compared with others: shorter ones are alike without saying the same."""
 
 
@@ -113,8 +113,8 @@ def understood(sent: EventIn, rules: TenantEventSettings, *, now: datetime, most
     event = check(Event, made)
     sketch = None
     if text is not None and sent.kind == "document" and rules.near_duplicates > 0:
-        words = text.split(maxsplit=_LEAST_COMPARED)
-        sketch = sketch_of(text, rules.near_duplicates) if len(words) >= _LEAST_COMPARED else None
+        words = text.split(maxsplit=LEAST_COMPARED)
+        sketch = sketch_of(text, rules.near_duplicates) if len(words) >= LEAST_COMPARED else None
     return NewEvent(event=event, sha256=sha256, source=sent.source, url=sent.url, sketch=sketch), note
 
 

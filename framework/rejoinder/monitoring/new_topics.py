@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from rejoinder.application import Application
     from rejoinder.models.learner import FloatArray
 
-__all__ = ["TOPIC", "AcceptedTopic", "NewTopic", "accept_topic", "find_topics", "proposed_topics", "reject_topic"]
+__all__ = [
+    "TOPIC",
+    "AcceptedTopic",
+    "NewTopic",
+    "accept_topic",
+    "find_topics",
+    "plain_text",
+    "proposed_topics",
+    "reject_topic",
+]
 
 TOPIC: Final = "topic"
 """Type of the observations that name a document's topics."""
@@ -107,7 +116,7 @@ async def find_topics(application: Application, tenant: str) -> tuple[NewTopic, 
     documents = await documents_without(database, tenant, TOPIC, since=now - WINDOW, limit=_MOST_GROUPED)
     first: dict[str, str] = {}
     for one in documents:
-        first.setdefault(_plain(one.text), one.event_id)
+        first.setdefault(plain_text(one.text), one.event_id)
     first.pop("", None)
     texts, ids = list(first), list(first.values())
     found: list[FoundTopic] = []
@@ -170,7 +179,7 @@ async def accept_topic(
         )
     if stored.row.state == "open" and name in topics:
         raise ConflictError(f"the tenant has a topic {name!r} already: name another one")
-    plain = [_plain(one.text)[:_EXAMPLE_CHARS].strip() for one in stored.documents]
+    plain = [plain_text(one.text)[:_EXAMPLE_CHARS].strip() for one in stored.documents]
     examples = tuple(dict.fromkeys(text for text in plain if text))[:_EXAMPLES]
     if not examples and not words:
         raise InvalidInputError("the documents of this proposal were deleted: give words for the topic, or reject it")
@@ -198,7 +207,8 @@ async def reject_topic(application: Application, tenant: str, caller: Caller, pr
     return _proposal(await get_proposal(application.database, tenant, proposal_id))
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
+    """Return the beginning of a document without the addresses in it."""
     return " ".join(_ADDRESS.sub(" ", text[:_MOST_CHARS]).split())
 
 
@@ -233,7 +243,7 @@ async def _decided_on(application: Application, tenant: str, encoder_hash: str) 
     """Return the middles of the groups that were decided on."""
     stored = await list_proposals(application.database, tenant, state=None)
     groups = (
-        (one.row.encoder_hash, one.row.centroid, [_plain(document.text) for document in one.documents])
+        (one.row.encoder_hash, one.row.centroid, [plain_text(document.text) for document in one.documents])
         for one in stored
         if one.row.state != "open"
     )
@@ -248,7 +258,7 @@ def _proposal(stored: StoredProposal) -> NewTopic:
         name=row.topic or label_of(row.title),
         keywords=tuple(row.keywords),
         size=row.size,
-        examples=tuple(_plain(one.text) for one in stored.documents[:_SHOWN]),
+        examples=tuple(plain_text(one.text) for one in stored.documents[:_SHOWN]),
         state=row.state,  # type: ignore[arg-type]  # one of ProposalState
         found_at=row.found_at,
     )

@@ -45,6 +45,7 @@ from rejoinder.store import (
     signals,
     sources,
     tenants,
+    topic_proposals,
     trends,
     trials,
     turns,
@@ -183,6 +184,8 @@ async def acme(database: Database) -> Acme:
     ids.review_item = (await review.picked_since(database, "acme", NOON))[0].item.id
     await clusters.replace_open_clusters(database, "acme", [found_cluster("Luggage")], at=NOON)
     ids.cluster = (await clusters.list_clusters(database, "acme"))[0].row.id
+    await topic_proposals.replace_open_proposals(database, "acme", [found_topic("Metals")], at=NOON)
+    ids.proposal = (await topic_proposals.list_proposals(database, "acme"))[0].row.id
     new = hand_offs.NewHandOff(conversation_id=ids.conversation, user_id="ann", reason="asked", at=NOON)
     await database.run_write(hand_offs.add_hand_off, "acme", new, hand_offs.NewEvent(kind="queued", at=NOON))
     ids.hand_off = new.id
@@ -236,6 +239,12 @@ def found_cluster(title: str) -> clusters.FoundCluster:
     )
 
 
+def found_topic(title: str) -> topic_proposals.FoundTopic:
+    return topic_proposals.FoundTopic(
+        title=title, keywords=("gold",), event_ids=("event_1",), encoder_hash="0", centroid=b"0000"
+    )
+
+
 async def author_of(database: Database, tenant_id: str, example_id: str) -> str | None:
     return (await feedback.statement_of(database, tenant_id, example_id)).user_id
 
@@ -276,6 +285,17 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "detection.detector_states": lambda db, t, _: states_kept(db, t),
     "detection.undetected": lambda db, t, _: detection.undetected(db, t, limit=9),
     "detection.undetected_count": lambda db, t, _: detection.undetected_count(db, t),
+    "topic_proposals.close_proposal": lambda db, t, a: topic_proposals.close_proposal(
+        db, t, a.proposal, "rejected", by="other", at=NOON
+    ),
+    "topic_proposals.documents_without": lambda db, t, _: topic_proposals.documents_without(
+        db, t, "topic", since=later(-9e8), limit=9
+    ),
+    "topic_proposals.get_proposal": lambda db, t, a: topic_proposals.get_proposal(db, t, a.proposal),
+    "topic_proposals.list_proposals": lambda db, t, _: topic_proposals.list_proposals(db, t, state=None),
+    "topic_proposals.replace_open_proposals": lambda db, t, _: topic_proposals.replace_open_proposals(
+        db, t, [found_topic("Other's")], at=NOON
+    ),
     "sources.claim_source": lambda db, t, _: sources.claim_source(db, t, "wire", lease_s=9, at=NOON),
     "sources.claim_sources": lambda db, t, _: sources.claim_sources(db, t, lease_s=9, limit=9, at=later(9e8)),
     "sources.delete_source": lambda db, t, _: sources.delete_source(db, t, "wire"),

@@ -69,7 +69,7 @@ class CountSettings:
     """
 
     bucket_s: float = 3600.0
-    false_alarms: float = 0.5
+    false_alarms: float = 1.0
     factor: float = 2.5
     half_life: float = 15.0
     warm_up: int = 14

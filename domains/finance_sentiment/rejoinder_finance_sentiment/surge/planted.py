@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from rejoinder.errors import InvalidInputError
+from rejoinder.events.arriving import LEAST_COMPARED
 from rejoinder.events.near_duplicates import Sketch, sketch_of
 from rejoinder.events.settings import TenantEventSettings
 from rejoinder.payloads import DetectorState, Observation
@@ -59,6 +60,8 @@ class Folding:
 
     def keeps(self, document: Document) -> bool:
         """Tell whether a document says what none before said, and know it from now on."""
+        if len(document.text.split(maxsplit=LEAST_COMPARED)) < LEAST_COMPARED:
+            return True
         sketch = sketch_of(document.text, self._threshold)
         if sketch is None:
             return True

@@ -34,7 +34,7 @@ class SurgeSettings(BaseModel):
         description="Length of a bucket of time. Choose it so that a busy series has 5 documents a bucket or more.",
     )
     false_alarms: float = Field(
-        default=0.5, gt=0, le=1000, description="Alarms without a reason that are wanted at most in 30 days and series."
+        default=1.0, gt=0, le=1000, description="Alarms without a reason that are wanted at most in 30 days and series."
     )
     factor: float = Field(
         default=2.5,
