@@ -239,13 +239,14 @@ class _Talk:
     """A conversation with the bot."""
 
     def __init__(self, server: Server, headers: dict[str, str]) -> None:
-        self._client = httpx.Client(base_url=f"{server.url}/v1", headers=headers, timeout=120)
-        self._path = f"/conversations/{self._client.post('/conversations', json={}).json()['id']}/messages"
+        self._headers = headers
+        made = httpx.post(f"{server.url}/v1/conversations", headers=headers, json={}, timeout=120).json()
+        self._path = f"{server.url}/v1/conversations/{made['id']}/messages"
         self.last: dict[str, Any] = {}
 
     def say(self, text: str) -> str:
         """Say something; return the answer."""
-        response = self._client.post(self._path, json={"text": text})
+        response = httpx.post(self._path, headers=self._headers, json={"text": text}, timeout=120)
         assert response.status_code == 200, response.text
         self.last = response.json()
         return "\n".join(self.last["reply"]["parts"])
