@@ -372,6 +372,8 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "erasures.erased_examples": lambda db, t, _: erasures.erased_examples(db, t),
     "erasures.finish_erasure": lambda db, t, a: erasures.finish_erasure(db, t, a.erasure),
     "erasures.list_erasures": lambda db, t, _: erasures.list_erasures(db, t),
+    "erasures.first_deed": lambda db, t, _: erasures.first_deed(db, t, "ann"),
+    "erasures.mark_versions_since": lambda db, t, _: erasures.mark_versions_since(db, t, ["intent"], later(-9e9)),
     "erasures.mark_versions": lambda db, t, _: erasures.mark_versions(
         db, t, [erasures.TakenExample(id="example_1", task="intent", trainable=True, known_since=NOON)]
     ),
@@ -440,6 +442,11 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     ),
     "hand_offs.see_agent": lambda db, t, _: hand_offs.see_agent(db, t, "agent:eva", name="Other's", at=NOON),
     "behaviour.deeds_after": lambda db, t, _: first(behaviour.deeds_after(db, t, kinds=["click"], position=0, limit=9)),
+    "behaviour.lists_between": lambda db, t, _: behaviour.lists_between(
+        db, t, task="intent", since=None, until=later(9e9), limit=9
+    ),
+    "behaviour.new_deeds": lambda db, t, _: behaviour.new_deeds(db, t, kinds=["click"], since=None, limit=9),
+    "behaviour.people_after": lambda db, t, _: behaviour.people_after(db, t, kinds=["click"], after="", limit=9),
     "behaviour.recent_events": lambda db, t, _: behaviour.recent_events(
         db, t, kinds=["click"], user_id="ann", session_id=None, limit=9
     ),
@@ -448,6 +455,8 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "items.get_item": lambda db, t, _: items.get_item(db, t, "item_1"),
     "items.get_items": lambda db, t, _: items.get_items(db, t, ["item_1"]),
     "items.item_ids": lambda db, t, _: items.item_ids(db, t),
+    "items.item_revisions": lambda db, t, _: items.item_revisions(db, t),
+    "items.item_rows": lambda db, t, _: items.item_rows(db, t, ["item_1"]),
     "items.items_after": lambda db, t, _: last(items.items_after(db, t, 0)),
     "items.known_items": lambda db, t, _: items.known_items(db, t, ["item_1"]),
     "items.list_items": lambda db, t, _: items.list_items(db, t, active=None),
