@@ -62,7 +62,7 @@ async def test_the_token_may_come_in_the_first_frame(served: Served) -> None:
         ([], 4400),
         ({"token": "ben"}, 4404),
         ({"token": "stranger"}, 4404),
-        ({"token": "analyst"}, 4403),
+        ({"token": "ingest"}, 4403),
         ({"token": "operator"}, 4422),
         ({"token": "operator", "tenant": "acne"}, 4404),
     ],
