@@ -101,6 +101,8 @@ GRAPH: dict[str, list[Call]] = {
         lambda n: n.ours.load_frame(pd.DataFrame([{"id": "z", "kind": "person", "name": "z"}]), source="us"),
     ],
     "delete_source": [lambda n: n.ours.delete_source(SECRET)],
+    "forget_entities": [lambda n: n.ours.forget_entities([THEIRS], source=SECRET)],
+    "forget_relations": [lambda n: n.ours.forget_relations([THEIRS], source=SECRET)],
     "delete_entities": [lambda n: n.ours.delete_entities([THEIRS, OURS])],
     "clear": [lambda n: n.ours.clear()],
     "export": [lambda n: _exported(n)],
@@ -115,6 +117,7 @@ GRAPH: dict[str, list[Call]] = {
         lambda n: n.ours.neighbourhood(THEIRS, hops=3),
         lambda n: n.ours.neighbourhood(OURS, hops=3, limit=1000),
     ],
+    "relations_from": [lambda n: n.ours.relations_from([THEIRS, OURS])],
     "paths": [lambda n: n.ours.paths(OURS, THEIRS), lambda n: n.ours.paths(THEIRS, OURS)],
     "follow": [
         lambda n: n.ours.follow(THEIRS, (Step(relation="knows"),)),
