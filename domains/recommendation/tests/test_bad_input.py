@@ -11,6 +11,7 @@ import pytest
 from rejoinder.errors import InvalidInputError
 from rejoinder.items.files import read_item_file
 from rejoinder.items.loading import ItemLoading
+from rejoinder.store.decisions import get_decision
 from rejoinder.store.events import list_events
 from rejoinder.store.items import list_items
 
@@ -112,6 +113,16 @@ async def test_wrong_questions_are_explained_and_lists_go_on(tmp_path: Path) -> 
         for number in range(10):
             await acme.post("recommendations", {"user_id": f"v{number}", "filters": {"colour": "red"}})
         assert len(await acme.ids(user_id="ann")) == 10, "whoever asks wrongly does not shut the plugin off for others"
+
+
+async def test_what_filters_hold_is_redacted_before_it_is_kept(tmp_path: Path) -> None:
+    async with shop(tmp_path) as acme:
+        await acme.post("items", ITEMS[:1])
+        wrong = {"note": {"from": ["ann.lee@mail.example"]}}
+        made = await acme.post("recommendations", {"user_id": "ann", "filters": wrong})
+        kept = await get_decision(acme.application.database, "acme", made["decision_id"])
+        assert kept.filters is not None
+        assert "ann.lee" not in json.dumps(kept.filters)
 
 
 async def test_files_with_bad_rows_keep_the_others(tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ async def _safe(value: Any, host: Host, request: Request) -> Any:
     """Return the value of a filter as it may be stored."""
     if isinstance(value, str):
         return await host.redact_text(value, "store", request)
+    if isinstance(value, Mapping):
+        return {name: await _safe(one, host, request) for name, one in value.items()}
     return [await _safe(one, host, request) for one in value] if isinstance(value, list | tuple) else value
 
 
