@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urljoin
 
+from rejoinder.allowed_hosts import has_host_and_port
 from rejoinder.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Fetcher:
             attempt: how often it was tried before; see `AllowedHosts.address`.
         Raises:
             AccessError: the deployment does not allow the host.
-            InvalidInputError: the body is too large, or redirects do not end.
+            InvalidInputError: the body is too large, or redirects do not end, or lead to what is no address.
             TimeoutError: it took too long.
             httpx.HTTPError, OSError: the host cannot be reached.
         """
@@ -70,7 +71,7 @@ class Fetcher:
                 async with client.stream("GET", checked, headers={**headers, **named}, extensions=extensions) as answer:
                     if not answer.has_redirect_location:
                         return Fetched(answer.status_code, dict(answer.headers), await self._body(answer), url)
-                    url = urljoin(url, answer.headers["location"])
+                    url = _followed(url, answer.headers["location"])
         raise InvalidInputError(f"it redirects more than {_MOST_REDIRECTS} times")
 
     async def _body(self, answer: httpx.Response) -> bytes:
@@ -80,3 +81,18 @@ class Fetcher:
             if len(body) > self._most_bytes:
                 raise InvalidInputError(f"the answer is larger than {self._most_bytes} bytes")
         return bytes(body)
+
+
+def _followed(url: str, location: str) -> str:
+    """Return where a redirect leads.
+
+    Raises:
+        InvalidInputError: it is no address of a web page.
+    """
+    try:
+        followed = urljoin(url, location)
+    except ValueError:
+        followed = ""
+    if not followed.startswith(("http://", "https://")) or not has_host_and_port(followed):
+        raise InvalidInputError("it redirects to what is no address of a web page")
+    return followed

@@ -68,7 +68,7 @@ class FeedsPlugin:
 
 
 def _cursor(answer: Fetched) -> str | None:
-    said = {name: answer.headers[name] for name in _CONDITIONS if name in answer.headers}
+    said = {name: value for name in _CONDITIONS if (value := answer.headers.get(name, "")) and value.isascii()}
     return json.dumps(said) if said else None
 
 

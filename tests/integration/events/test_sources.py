@@ -169,6 +169,15 @@ async def test_a_worker_fetches_a_feed_where_it_has_changed(tmp_path: Path) -> N
             assert (await at.shown("wire"))["taken"] == {"accepted": 3, "duplicate": 1}
 
 
+async def test_what_a_server_calls_a_version_may_be_no_header_to_send_back(tmp_path: Path) -> None:
+    with site() as there:
+        there.show("/rss", RSS.format(encoding="utf-8", items=item(1)), etag='"caf\xe9"')
+        async with desk(tmp_path) as at:
+            await at.put("wire", kind="feed", location=f"{there.url}/rss")
+            for _ in range(2):
+                assert (await poll_now(at.application, "acme", "wire")).error == ""
+
+
 async def test_an_entry_that_was_changed_is_another_document(tmp_path: Path) -> None:
     with site() as there:
         async with desk(tmp_path) as at:
@@ -227,12 +236,16 @@ async def test_a_source_that_fails_says_why_and_is_tried_later_and_later(tmp_pat
         there.show("/huge", b"x" * 10_000_001)
         there.pages["/loop"] = lambda _: (302, {"Location": "/loop"}, b"")
         there.pages["/away"] = lambda _: (302, {"Location": "http://localhost:1/secret"}, b"")
+        there.pages["/nowhere"] = lambda _: (302, {"Location": "http://127.0.0.1:99999/"}, b"")
+        there.pages["/inside-out"] = lambda _: (302, {"Location": "file:///etc/passwd"}, b"")
         there.show("/rss", RSS.format(encoding="utf-8", items=item(1)))
         reasons = {
             "page": "neither RSS nor Atom",
             "huge": "larger than 10000000",
             "loop": "more than 5 times",
             "away": "does not list this host",
+            "nowhere": "redirects to what is no address",
+            "inside-out": "redirects to what is no address",
             "gone": "status 404",
         }
         async with desk(tmp_path) as at:
