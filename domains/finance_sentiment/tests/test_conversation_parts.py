@@ -9,11 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from rejoinder.monitoring.trends import Trend, TrendBucket, Trends
 from rejoinder.payloads import Caller, ConversationState, Message
 from rejoinder.store.trends import Document
 from rejoinder_finance_sentiment import FinanceSentimentPlugin
 from rejoinder_finance_sentiment.conversation.affected import ways_named
 from rejoinder_finance_sentiment.conversation.changes import drivers, more_of, terms
+from rejoinder_finance_sentiment.conversation.chart import draw
 from rejoinder_finance_sentiment.conversation.intents import INTENTS, intent_examples
 from rejoinder_finance_sentiment.conversation.naming import Directory, Named
 from rejoinder_finance_sentiment.conversation.periods import Period, read_period
@@ -191,3 +193,12 @@ async def test_paraphrases_are_understood(tmp_path: Path) -> None:
 def _paraphrases() -> list[dict[str, str]]:
     with PARAPHRASES.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_a_chart_draws_names_that_look_like_formulas() -> None:
+    bucket = TrendBucket(start=NOW, count=1, negative=0, share=1.0, sentiment=None)
+    keys = (r"$\nothing$", "_", "$")
+    trends = tuple(Trend(key=one, count=1, negative=0, share=1.0, sentiment=None, buckets=(bucket,)) for one in keys)
+    times = {"start": NOW, "end": NOW + timedelta(days=1), "as_of": NOW}
+    found = Trends(type="mention", bucket="day", time_zone="UTC", documents=1, trends=trends, **times)
+    assert draw(found, {}).startswith(b"\x89PNG")

@@ -66,7 +66,7 @@ def draw(trends: Trends, names: Mapping[str, str]) -> bytes:
     edges = [*steps, trends.end.astimezone(zone)]
     for one in trends.trends:
         counts = [bucket.count for bucket in one.buckets]
-        above.step(edges, [*counts, counts[-1]], where="post", label=names.get(one.key, one.key))
+        above.step(edges, [*counts, counts[-1]], where="post", label=_plain(names.get(one.key, one.key)))
         means = [float("nan") if bucket.sentiment is None else bucket.sentiment for bucket in one.buckets]
         below.plot(steps, means, marker="o", markersize=3, linewidth=1)
     if len(trends.trends) == 1:
@@ -84,6 +84,11 @@ def draw(trends: Trends, names: Mapping[str, str]) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100)
     return picture.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Return a name as it is drawn: `$` would begin a formula, and `_` at its beginning would hide it."""
+    return text.replace("$", r"\$").lstrip("_") or "?"
 
 
 async def trends_of(
