@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rejoinder.cli import app
 from rejoinder.errors import InvalidInputError, ModelIntegrityError
+from rejoinder.events.settings import TenantEventSettings
+from rejoinder.items.catalogue import BehaviourLog, Catalogue, CatalogueItem
 from rejoinder_recommendation.histories import Histories
 from rejoinder_recommendation.item_content import ItemContent, attribute_graph
 from rejoinder_recommendation.journal import open_journal
 from rejoinder_recommendation.trained import TrainedRecommender, train_recommender
+from rejoinder_recommendation.training.data import training_data
 from typer.testing import CliRunner
 
 PER_TOPIC = 10
@@ -29,6 +33,17 @@ def trained() -> TrainedRecommender:
     attributes = attribute_graph([{"topic": [item[0]]} for item in ITEMS], {})
     vectors = np.eye(3)[[ord(item[0]) - ord("a") for item in ITEMS]]
     return train_recommender(events, ItemContent(vectors, *attributes), ITEMS, seed=0, encoder="none")
+
+
+def test_attributes_are_those_that_lists_and_the_graph_have() -> None:
+    said = {"data": {"director": "Ang Lee|Mira Nair", "bought_together": "b|none", "page": "https://a.example/1"}}
+    items = [CatalogueItem("a", "A", "", said, available=True), CatalogueItem("b", "B", "", {}, available=True)]
+    nothing = BehaviourLog(np.zeros(0, dtype=np.int64), (), (), (), np.zeros(0))
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    shop = Catalogue(items, np.zeros((2, 3), dtype=np.float32))
+    data = training_data(shop, nothing, TenantEventSettings(), until=noon, hold_back_every=10)
+    assert data.content.attributes.toarray().sum(axis=1).tolist() == [4, 0]
+    assert data.content.links.toarray().tolist() == [[0, 1], [1, 0]]
 
 
 def test_a_list_is_of_what_fits_and_holds_no_item_of_the_history(trained: TrainedRecommender) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from rejoinder.items.attributes import attributes_of
 from rejoinder.items.behaviour import strength
 from rejoinder.learning.holdback import held_back
 
@@ -17,7 +17,7 @@ from rejoinder_recommendation.lists.shelf import liked_items
 
 if TYPE_CHECKING:
     from rejoinder.events.settings import TenantEventSettings
-    from rejoinder.items.catalogue import BehaviourLog, Catalogue, CatalogueItem
+    from rejoinder.items.catalogue import BehaviourLog, Catalogue
 
 __all__ = ["TrainingData", "held_back_people", "training_data", "up_to"]
 
@@ -42,11 +42,11 @@ def training_data(
 ) -> TrainingData:
     """Return what is learned from: what people who are not held back turned to up to a moment, and all items.
 
-    Tags are attributes, as are texts and lists of texts in an item's `data`; those that are ids of other items are links to them.
+    Attributes are those of `attributes_of`, as lists and the graph have them; values that are ids of other items are links to them.
     """
     kept = log.keep(~held_back_people(log, hold_back_every)[log.people] & up_to(log, until))
     events = liked_items(catalogue, kept, lambda kind, data: strength(kind, data, rules))
-    attributes = attribute_graph([_attributes(item) for item in catalogue.items], catalogue.place)
+    attributes = attribute_graph([attributes_of(item.data) for item in catalogue.items], catalogue.place)
     content = ItemContent(np.asarray(catalogue.vectors, dtype=np.float64), *attributes)
     return TrainingData(events, content, tuple(item.id for item in catalogue.items))
 
@@ -59,15 +59,3 @@ def held_back_people(log: BehaviourLog, every: int) -> Bools:
 def up_to(log: BehaviourLog, until: datetime) -> Bools:
     """Return (events), which happened before a moment."""
     return np.asarray(log.seconds < until.timestamp())
-
-
-def _attributes(item: CatalogueItem) -> dict[str, Sequence[str]]:
-    own: Any = item.data.get("data", {})
-    given = {name: _texts(value) for name, value in own.items()} if isinstance(own, Mapping) else {}
-    return {**{name: values for name, values in given.items() if values}, "tags": _texts(item.data.get("tags", ()))}
-
-
-def _texts(value: object) -> Sequence[str]:
-    if isinstance(value, str):
-        return (value,)
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else ()
