@@ -17,7 +17,7 @@ from rejoinder.payloads import Alert, Citation, Observation
 from rejoinder.store.alert_rules import Looked, rules_about
 from rejoinder.store.database import Database
 from rejoinder.store.tables import AlertRule
-from rejoinder.store.trends import Seen, Stretch, observed_in
+from rejoinder.store.trends import Seen, Stretch, seen_in
 
 __all__ = ["Comparison", "Condition", "Measure", "condition_of", "told_by_rules"]
 
@@ -110,7 +110,7 @@ async def told_by_rules(
         ends = sorted({max(moment, rule.looked_at or moment) for moment in moments[rule.key]})
         window = timedelta(hours=rule.window_hours)
         stretch = Stretch(ends[0] - 2 * window, ends[-1] + _AN_INSTANT, at)
-        seen = (await observed_in(database, tenant, KIND, [rule.key], stretch)).of_key
+        seen = await seen_in(database, tenant, KIND, [rule.key], stretch)
         holds = rule.holds
         for end in ends:
             found = _look(rule, seen, end)

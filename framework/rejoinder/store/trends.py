@@ -21,6 +21,7 @@ __all__ = [
     "busiest_keys",
     "documents_about",
     "observed_in",
+    "seen_in",
     "topics_of",
 ]
 
@@ -100,6 +101,12 @@ def observed_in(session: Session, tenant_id: str, kind: str, keys: Sequence[str]
         _c.received_at <= stretch.as_of,
     )
     return Observed(tuple(session.scalars(documents)), tuple(_seen(session, tenant_id, kind, keys, stretch)))
+
+
+@reading
+def seen_in(session: Session, tenant_id: str, kind: str, keys: Sequence[str], stretch: Stretch) -> list[Seen]:
+    """Return the documents of a stretch in which these keys were observed, as `observed_in` does, and none of the others."""
+    return list(_seen(session, tenant_id, kind, keys, stretch))
 
 
 @reading

@@ -321,6 +321,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
         db, t, {a.rule: alert_rules.Looked(True, NOON)}
     ),
     "trends.documents_about": lambda db, t, _: trends.documents_about(db, t, observation().type, "cards", LONG),
+    "trends.seen_in": lambda db, t, _: trends.seen_in(db, t, observation().type, ["cards"], LONG),
     "trends.topics_of": lambda db, t, _: trends.topics_of(db, t, observation().type, ["event_1"]),
     "trends.observed_in": lambda db, t, _: all_observed(db, t),
     "alerts.add_alert": lambda db, t, _: alerts.add_alert(db, t, alert(title="Other's")),
