@@ -41,7 +41,8 @@ export async function showRecommendations(place, options) {
     link.append(made("small", "rejoinder-reason", item.reason));
     link.addEventListener("click", async (event) => {
       event.preventDefault();
-      await post(options, "/v1/recommendations/behaviour", { kind: "click", item_id: item.id, ...session });
+      const told = post(options, "/v1/recommendations/behaviour", { kind: "click", item_id: item.id, ...session });
+      await told.catch((error) => console.warn(error)); // the click leads on all the same
       if (options.onClick) options.onClick(item);
       else if (item.url) location.assign(item.url);
       else await showRecommendations(place, options);

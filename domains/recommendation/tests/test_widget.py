@@ -103,6 +103,22 @@ def test_a_page_shows_lists_and_the_next_one_knows_the_click(tmp_path: Path) -> 
                 browser.close()
 
 
+@pytest.mark.service
+def test_a_click_leads_on_where_it_cannot_be_told() -> None:
+    chromium = need_program("chromium")
+    with pages() as origin, playwright_api.sync_playwright() as playwright:
+        item = {"id": "i", "title": "I", "reason": "", "image": None, "price": None, "url": f"{origin}/i.svg"}
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        listed = {"decision_id": "d", "items": [item], "note": ""}
+        page.route("**/v1/recommendations", lambda route: route.fulfill(json=listed))
+        page.route("**/behaviour", lambda route: route.fulfill(status=503, json={"title": "Busy"}))
+        page.goto(f"{origin}/shop.html?url={origin}#token")
+        page.locator(".rejoinder-card").click()
+        page.wait_for_url(item["url"])
+        browser.close()
+
+
 async def test_a_token_tells_and_lists_for_its_own_user_only(tmp_path: Path) -> None:
     async with shop(tmp_path) as acme:
         await acme.post("items", ITEMS)
