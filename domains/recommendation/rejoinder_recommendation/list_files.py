@@ -22,11 +22,14 @@ def list_writer(path: Path) -> Iterator[ListWriter]:
     """Give what writes lists into a file, in the place of an older one once all are written; the name says the format.
 
     Raises:
-        InvalidInputError: the name ends neither in .jsonl, .ndjson nor .parquet; or the extra `rejoinder[parquet]` is missing.
+        InvalidInputError: the name ends neither in .jsonl, .ndjson nor .parquet; its folder is not there; or the extra `rejoinder[parquet]`
+            is missing.
     """
     formats = {".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
     if path.suffix not in formats:
         raise InvalidInputError(f"{path}: lists are written to files named .jsonl, .ndjson or .parquet")
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"{path}: there is no folder {path.parent}")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with formats[path.suffix](beside) as write:

@@ -71,6 +71,8 @@ def test_files_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), list_writer(tmp_path / "broken.jsonl"):
         raise ZeroDivisionError
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lists.jsonl", "lists.parquet"]
+    with pytest.raises(InvalidInputError, match="no folder"), list_writer(tmp_path / "nowhere" / "lists.jsonl"):
+        pass
     with pytest.raises(InvalidInputError, match="jsonl"), list_writer(tmp_path / "lists.xlsx"):
         pass
 
