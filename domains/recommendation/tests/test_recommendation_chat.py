@@ -20,6 +20,8 @@ from rejoinder_plugins.dialogue import DialoguePlugin
 from rejoinder_plugins.redaction import RedactionPlugin
 from rejoinder_plugins.small_talk import SmallTalkPlugin
 from rejoinder_recommendation import RecommendationPlugin
+from rejoinder_recommendation.conversation import talk
+from rejoinder_recommendation.lists import answers
 
 from tests.support.application import opened
 
@@ -131,12 +133,15 @@ async def shop(folder: Path, *, explore: bool = False) -> AsyncIterator[Shop]:
     patient = {
         "deadlines_s": dict.fromkeys(("decide_action", "retrieve_answers", "compose_reply", "redact_text"), 30.0)
     }
-    async with opened(folder, plugins, tenants=("acme", "other"), host_options=patient) as application:
-        transport = httpx.ASGITransport(app=create_app(application))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
-            made = Shop(application, client)
-            await made.rule(explore=explore, diversity=0.0)
-            yield made
+    with pytest.MonkeyPatch.context() as longer:
+        longer.setattr(talk, "_PATIENCE_S", 20.0)
+        longer.setattr(answers, "_PATIENCE_S", 20.0)
+        async with opened(folder, plugins, tenants=("acme", "other"), host_options=patient) as application:
+            transport = httpx.ASGITransport(app=create_app(application))
+            async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
+                made = Shop(application, client)
+                await made.rule(explore=explore, diversity=0.0)
+                yield made
 
 
 async def test_like_one_but_shorter_not_this_one_and_why(tmp_path: Path) -> None:
