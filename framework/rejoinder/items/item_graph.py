@@ -18,7 +18,7 @@ from rejoinder.items.attributes import attributes_of
 if TYPE_CHECKING:
     from rejoinder.graph.graph import Graph
 
-__all__ = ["ITEM", "SOURCE", "entity_id", "remove_items", "revisions_in_graph", "write_items"]
+__all__ = ["ITEM", "SOURCE", "entity_id", "items_naming", "remove_items", "revisions_in_graph", "write_items"]
 
 ITEM: Final = "item"
 SOURCE: Final = "items"
@@ -26,6 +26,8 @@ SOURCE: Final = "items"
 _MOST_NAME: Final = 50
 _NOT_NAME: Final = re.compile(r"[^a-z0-9]+")
 _AT_ONCE: Final = 500
+_MOST_RELATIONS: Final = 2000
+"""Of one item: twice what its attributes can say, since others may speak of it too."""
 
 
 def entity_id(item_id: str) -> str:
@@ -42,6 +44,25 @@ def revisions_in_graph(graph: Graph) -> dict[str, int]:
         source=SOURCE,
     )
     return {row[0].removeprefix(f"{ITEM}:"): row[1] or 0 for row in rows}
+
+
+def items_naming(graph: Graph, ids: Collection[str]) -> set[str]:
+    """Return the ids of items in the graph that have one of these ids as a value, since it was no item when they were written."""
+    space, wanted = graph.space, {one.casefold() for one in ids}
+    values = space.read(
+        f"MATCH (n:{space.entity}) WHERE n.kind <> $kind AND $source IN n.sources RETURN n.id, n.name",
+        kind=ITEM,
+        source=SOURCE,
+    )
+    named = [row[0] for row in values if row[1].casefold() in wanted]
+    if not named:
+        return set()
+    rows = space.read(
+        f"UNWIND $ids AS id MATCH (a:{space.entity})-[r]->(:{space.entity} {{id: id}}) WHERE a.kind = $kind RETURN DISTINCT a.id",
+        ids=named,
+        kind=ITEM,
+    )
+    return {row[0].removeprefix(f"{ITEM}:") for row in rows}
 
 
 def write_items(graph: Graph, rows: Sequence[Any], ids: Collection[str]) -> dict[str, str]:
@@ -128,7 +149,7 @@ def _edge(item: str, name: str, value: str, ids: Collection[str]) -> tuple[Entit
 
 def _values_of(graph: Graph, entities: Sequence[str]) -> set[str]:
     """Return the ids of what relations lead to from entities, other items left out."""
-    return {edge.object for edge in graph.relations_from(entities) if edge.kind != ITEM}
+    return {edge.object for edge in graph.relations_from(entities, each=_MOST_RELATIONS) if edge.kind != ITEM}
 
 
 def _drop_unused(graph: Graph, ids: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rejoinder.errors import RejoinderError
-from rejoinder.items.item_graph import remove_items, revisions_in_graph, write_items
+from rejoinder.items.item_graph import items_naming, remove_items, revisions_in_graph, write_items
 from rejoinder.store.items import item_revisions, item_rows, read_items_revision
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ class ItemMirror:
             if gone := there.keys() - wanted.keys():
                 await ask(remove_items, gone)
                 removed += len(gone)
-            stale = sorted(one for one, at in wanted.items() if there.get(one) != at and one not in left_out)
+            new = wanted.keys() - there.keys() - left_out.keys()
+            naming: set[str] = await ask(items_naming, new) if new and there else set()
+            stale = sorted(
+                one for one, at in wanted.items() if (there.get(one) != at or one in naming) and one not in left_out
+            )
             for start in range(0, len(stale), _AT_ONCE):
                 rows = await item_rows(self._database, tenant, stale[start : start + _AT_ONCE])
                 refused = await ask(write_items, rows, wanted.keys())

@@ -63,8 +63,10 @@ async def test_the_graph_follows_the_store(database: Database, graph_space: Spac
     assert await follow(database, graph) == Mirrored()
 
     await put_items(database, graph.tenant, [film(0, "Renamed", director="Mira Nair|Ang Lee"), film(3)])
-    assert (await follow(database, graph)).written == 2
+    assert (await follow(database, graph)).written == 3  # item 2 names item 3, which has come now
     assert ("item:0", "has_director", "Mira Nair") in edges(graph, "item:0")
+    assert ("item:2", "bought_together", "Film 3") in edges(graph, "item:2")
+    assert graph.entity("item_bought_together:3") is None
     assert graph.entity("item:0").name == "Renamed"  # type: ignore[union-attr]  # it is there
 
     await put_items(database, graph.tenant, [film(0, "Renamed")])
@@ -74,6 +76,16 @@ async def test_the_graph_follows_the_store(database: Database, graph_space: Spac
     assert graph.entity("item:3") is None
     assert graph.entity("item_director:mira nair") is None
     assert graph.entity("item_director:ang lee") is not None
+
+
+async def test_values_of_an_item_with_very_many_go_with_it(database: Database, graph_space: Space) -> None:
+    graph = Graph(graph_space, GraphSchema(open=True))
+    many = {f"list{one}": [f"value {one} {two}" for two in range(50)] for one in range(5)}
+    await put_items(database, graph.tenant, [film(0, **many)])
+    await follow(database, graph)
+    await delete_item(database, graph.tenant, "0")
+    await follow(database, graph)
+    assert graph.stats().entities == 0
 
 
 async def test_what_others_say_stays_and_what_cannot_be_kept_is_told(database: Database, graph_space: Space) -> None:
