@@ -115,7 +115,7 @@ def new_deeds(
     wanted = [_c.tenant_id == tenant_id, _c.kind.in_(sorted(kinds)), _c.item_id.is_not(None)]
     if since is not None:
         wanted.append(_c.received_at > since)
-    statement = select(_c.received_at).where(*wanted).order_by(_c.position).limit(limit)
+    statement = select(_c.received_at).where(*wanted).order_by(_c.received_at).limit(limit)
     return list(session.scalars(statement))
 
 

@@ -612,6 +612,7 @@ class EventRow(_Owned, table=True):
         Index(None, "tenant_id", "user_id"),
         Index(None, "tenant_id", "session_id"),
         Index(None, "tenant_id", "at"),
+        Index(None, "tenant_id", "received_at"),
     )
 
     kind: str = Field(sa_type=PlainText)
