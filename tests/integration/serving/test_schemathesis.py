@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from .conftest import Acme, add_tenant, bearer
 
-EXAMPLES = 12
+EXAMPLES = 8
 """Requests for each operation, caller and kind (fitting, not fitting)."""
 
 CHECKS = [
