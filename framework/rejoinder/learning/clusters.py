@@ -9,8 +9,10 @@ questions, live at once; or rejects it. What was decided on is not proposed agai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -36,13 +38,12 @@ if TYPE_CHECKING:
     from rejoinder.store.questions import AskedQuestion
 
 __all__ = [
-    "SAME",
     "Accepted",
     "ClusterProposal",
     "accept_cluster",
     "find_clusters",
+    "found_groups",
     "middles_of",
-    "name_groups",
     "proposals",
     "reject_cluster",
 ]
@@ -111,25 +112,17 @@ async def find_clusters(application: Application, tenant: str) -> tuple[ClusterP
     database, now = application.database, application.clock()
     recent = await learnable_questions(application, tenant, since=now - WINDOW, limit=_MOST_ASKED)
     open_ones = await _without_an_answer(application, tenant, recent)
-    found: list[FoundCluster] = []
-    if open_ones:
-        texts = [one.text for one in open_ones]
-        encoder = await application.encoder.ready()
-        vectors = await application.models.loader.encode_texts(tenant, texts)
-        least = application.settings.learning.cluster_size
-        groups = await asyncio.to_thread(groups_of, vectors, least=least)
-        decided = await _decided_on(application, tenant, encoder.hash)
-        groups = [group for group in groups if not len(decided) or float((decided @ group.centroid).max()) < SAME]
-        for group, name in zip(groups, await name_groups(application, tenant, texts, groups), strict=True):
-            found.append(
-                FoundCluster(
-                    title=name.title,
-                    keywords=name.keywords,
-                    decision_ids=tuple(open_ones[row].decision_id for row in group.rows),
-                    encoder_hash=encoder.hash,
-                    centroid=group.centroid.astype("<f4").tobytes(),
-                )
-            )
+    decided = partial(_decided_on, application, tenant)
+    found = [
+        FoundCluster(
+            title=group.title,
+            keywords=group.keywords,
+            decision_ids=tuple(open_ones[row].decision_id for row in group.rows),
+            encoder_hash=group.encoder_hash,
+            centroid=group.centroid,
+        )
+        for group in await found_groups(application, tenant, [one.text for one in open_ones], decided)
+    ]
     await replace_open_clusters(database, tenant, found, at=now)
     return await proposals(application, tenant)
 
@@ -211,7 +204,50 @@ async def reject_cluster(application: Application, tenant: str, caller: Caller, 
     return _proposal(await get_cluster(application.database, tenant, cluster_id))
 
 
-async def name_groups(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundGroup:
+    """Texts about one thing that nobody decided on.
+
+    Attributes:
+        rows: the places of its texts, the one nearest to the middle first.
+        centroid: the middle, (dim) float32, little-endian.
+    """
+
+    title: str
+    keywords: tuple[str, ...]
+    rows: tuple[int, ...]
+    encoder_hash: str
+    centroid: bytes
+
+
+async def found_groups(
+    application: Application, tenant: str, texts: Sequence[str], decided_on: Callable[[str], Awaitable[FloatArray]]
+) -> list[FoundGroup]:
+    """Group texts by what they say, and name the groups; those near to one that was decided on are left out.
+
+    Args:
+        decided_on: gives the middles of groups that were decided on, (n, dim), by the encoder of this hash.
+    """
+    if not texts:
+        return []
+    encoder = await application.encoder.ready()
+    vectors = await application.models.loader.encode_texts(tenant, texts)
+    groups = await asyncio.to_thread(groups_of, vectors, least=application.settings.learning.cluster_size)
+    decided = await decided_on(encoder.hash)
+    groups = [group for group in groups if not len(decided) or float((decided @ group.centroid).max()) < SAME]
+    return [
+        FoundGroup(
+            title=name.title,
+            keywords=name.keywords,
+            rows=tuple(group.rows),
+            encoder_hash=encoder.hash,
+            centroid=group.centroid.astype("<f4").tobytes(),
+        )
+        for group, name in zip(groups, await _names(application, tenant, texts, groups), strict=True)
+    ]
+
+
+async def _names(
     application: Application, tenant: str, texts: Sequence[str], groups: Sequence[Group]
 ) -> list[GroupName]:
     """Return a name for each group of texts."""

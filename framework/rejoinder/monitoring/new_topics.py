@@ -7,15 +7,14 @@ documents are the examples of; or rejects it. What was decided on is not propose
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rejoinder.errors import ConflictError, InvalidInputError
-from rejoinder.learning.clusters import SAME, middles_of, name_groups
-from rejoinder.learning.clusters_grouping import groups_of
+from rejoinder.learning.clusters import found_groups, middles_of
 from rejoinder.learning.clusters_naming import label_of
 from rejoinder.learning.review import checked_label, refuse_customers
 from rejoinder.payloads import Caller, payload
@@ -119,23 +118,16 @@ async def find_topics(application: Application, tenant: str) -> tuple[NewTopic, 
         first.setdefault(plain_text(one.text), one.event_id)
     first.pop("", None)
     texts, ids = list(first), list(first.values())
-    found: list[FoundTopic] = []
-    if texts:
-        encoder = await application.encoder.ready()
-        vectors = await application.models.loader.encode_texts(tenant, texts)
-        groups = await asyncio.to_thread(groups_of, vectors, least=application.settings.learning.cluster_size)
-        decided = await _decided_on(application, tenant, encoder.hash)
-        groups = [group for group in groups if not len(decided) or float((decided @ group.centroid).max()) < SAME]
-        for group, name in zip(groups, await name_groups(application, tenant, texts, groups), strict=True):
-            found.append(
-                FoundTopic(
-                    title=name.title,
-                    keywords=name.keywords,
-                    event_ids=tuple(ids[row] for row in group.rows),
-                    encoder_hash=encoder.hash,
-                    centroid=group.centroid.astype("<f4").tobytes(),
-                )
-            )
+    found = [
+        FoundTopic(
+            title=group.title,
+            keywords=group.keywords,
+            event_ids=tuple(ids[row] for row in group.rows),
+            encoder_hash=group.encoder_hash,
+            centroid=group.centroid,
+        )
+        for group in await found_groups(application, tenant, texts, partial(_decided_on, application, tenant))
+    ]
     await replace_open_proposals(database, tenant, found, at=now)
     return await proposed_topics(application, tenant)
 
