@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, BinaryIO, Final, NamedTuple
 
+import orjson
+
 from rejoinder.errors import InvalidInputError
 
-__all__ = ["ENDINGS", "FileRow", "read_event_rows"]
+__all__ = ["ENDINGS", "FileRow", "object_of", "read_event_rows"]
 
 ENDINGS: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 """Endings of the names of files that events are read from."""
@@ -32,6 +34,24 @@ class FileRow(NamedTuple):
     number: int
     value: Any
     end: int
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """Return the object that a row's `value` is.
+
+    Raises:
+        InvalidInputError: the row could not be read, or is no object.
+    """
+    if isinstance(value, InvalidInputError):
+        raise value
+    if isinstance(value, bytes):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise InvalidInputError(f"the line is not JSON in UTF-8: {error.msg}") from error
+    if not isinstance(value, dict):
+        raise InvalidInputError("the line is no JSON object")
+    return value
 
 
 def read_event_rows(

@@ -9,11 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from rejoinder.errors import InvalidInputError
 from rejoinder.events.dates import parse_date
-from rejoinder.events.files import ENDINGS, read_event_rows
+from rejoinder.events.files import ENDINGS, object_of, read_event_rows
 from rejoinder.handoff.hours import time_zone_of
 from rejoinder.learning.labelled_csv import read_data
 
@@ -87,15 +85,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _row(value: Any) -> dict[str, Any]:
-    if isinstance(value, InvalidInputError):
-        raise value
-    if isinstance(value, bytes):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise InvalidInputError(f"the line is not JSON: {error.msg}") from error
-    if not isinstance(value, dict):
-        raise InvalidInputError("the line is no object")
-    if not isinstance(value.get("at"), str):
+    row = object_of(value)
+    if not isinstance(row.get("at"), str):
         raise InvalidInputError("it has no date `at`, and only what is dated can be replayed")
-    return value
+    return row

@@ -10,9 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from rejoinder.errors import InvalidInputError
-from rejoinder.events.files import ENDINGS, read_event_rows
+from rejoinder.events.files import ENDINGS, object_of, read_event_rows
 from rejoinder.payloads import Poll
 from rejoinder.wire import check
 
@@ -93,19 +92,9 @@ def _read(folder: Path, place: _Place) -> tuple[list[dict[str, Any]], list[str],
 
 
 def _row(value: Any) -> dict[str, Any]:
-    if isinstance(value, InvalidInputError):
-        raise value
-    if isinstance(value, bytes):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise InvalidInputError(f"the line is not JSON in UTF-8: {error.msg}") from error
-    if not isinstance(value, dict):
-        raise InvalidInputError("the line is no JSON object")
-    check(
-        Poll, Poll(rows=(value,), cursor=None)
-    )  # what cannot be handed on, such as what is nested too deeply, is this row's fault alone
-    return value
+    row = object_of(value)
+    check(Poll, Poll(rows=(row,), cursor=None))  # what is nested too deeply to be handed on is this row's fault alone
+    return row
 
 
 def _files(folder: Path) -> tuple[list[str], list[str]]:
