@@ -11,13 +11,13 @@ from rejoinder_recommendation.histories import Floats, Histories
 __all__ = ["TextInterest"]
 
 _ALL_DIRECTIONS: Final = 20_000
-_DIRECTIONS: Final = 128
+_DIRECTIONS: Final = 64
 
 
 class TextInterest:
     """Cosine of an item's vector with the mean of the user's, later ones for more. Knows items that nobody has touched.
 
-    Of more than 20,000 items only the 128 directions are kept in which they differ most, so that a list need not wait for their texts.
+    Of more than 20,000 items only the 64 directions are kept in which they differ most, so that a list need not wait for their texts.
 
     Args:
         vectors: (items, dim), rows of length 1, or 0 for an item without text.
