@@ -226,7 +226,7 @@ class SecuritySettings(_Section):
     token_ttl_s: int = Field(default=3600, ge=1, le=2_592_000, description="How long a user's token is good for.")
     api_hosts: tuple[Annotated[str, Field(pattern=r"^[^\s/@]+$", max_length=300)], ...] = Field(
         default=(),
-        description="Hosts, as `host` or `host:port`, that flows and the hand-off webhook may call for tenants; empty: any host whose "
+        description="Hosts, as `host` or `host:port`, that flows, webhooks, mail and feeds of tenants may reach; empty: any host whose "
         "addresses are public.",
     )
 

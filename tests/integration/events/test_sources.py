@@ -228,6 +228,7 @@ async def test_atom_encodings_and_hostile_pages(tmp_path: Path) -> None:
                 sum(reason in problem for problem in shown["problems"])
                 for reason in ("in the future", "before 1990", "no date that", "at most 100000", "no text")
             ] == [1] * 5
+            assert any(problem.startswith("g7: ") for problem in shown["problems"])
             assert all("root:" not in text and len(text) < 100_000 for text in await at.texts())
 
 
