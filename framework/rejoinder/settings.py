@@ -466,6 +466,13 @@ class WorkersSettings(_Section):
 class EventsSettings(_Section):
     """The streams of events that tenants send."""
 
+    max_batch_bytes: int = Field(
+        default=33_554_432,
+        ge=1024,
+        le=1 << 30,
+        description="Largest body of one event or an array of them; of JSON lines any number is taken, each as long as "
+        "`server.max_body_bytes`.",
+    )
     max_unread: int = Field(
         default=100_000,
         ge=1,

@@ -90,7 +90,7 @@ async def poll_now(application: Application, tenant: str, source: str) -> Polled
 
 async def _poll(application: Application, request: Request, row: SourceRow) -> Polled:
     zones = {} if row.time_zone is None else {row.id: row.time_zone}
-    ingestion = EventIngestion(application, request, zones=zones)
+    ingestion = EventIngestion(application, request.tenant, request.caller, request.settings, zones=zones)
     source = Source(name=row.id, kind=row.kind, location=row.location, options=row.options)
     found = Polled(row.id)
     cursor, until = row.cursor, asyncio.get_running_loop().time() + _VISIT_S

@@ -18,7 +18,13 @@ from rejoinder_finance_sentiment.conversation.affected import around
 from rejoinder_finance_sentiment.conversation.changes import drivers, more_of, terms
 from rejoinder_finance_sentiment.conversation.chart import chart_card
 from rejoinder_finance_sentiment.conversation.figures import Figures, cited, figures_of
-from rejoinder_finance_sentiment.conversation.words import change_in_words, level_in_words, short, tally_in_words
+from rejoinder_finance_sentiment.conversation.words import (
+    change_in_words,
+    documents_in_words,
+    level_in_words,
+    short,
+    tally_in_words,
+)
 from rejoinder_finance_sentiment.reading.topics import TOPIC
 
 if TYPE_CHECKING:
@@ -142,7 +148,9 @@ async def _why(question: Question) -> _Told:
     before = await question.monitoring.counts_in(TOPIC, figures.before.documents)
     grown = more_of(now, figures.now.count, before, figures.before.count)[:_TOPICS]
     if grown:
-        topics = ", ".join(f"{topic} ({count} documents, {earlier} before)" for topic, count, earlier in grown)
+        topics = ", ".join(
+            f"{topic} ({documents_in_words(count)}, {earlier} before)" for topic, count, earlier in grown
+        )
         said.append(f"Topics with a larger share than before: {topics}.")
     alerts = [
         one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,12 @@ _COMPANY: Final = "finance_sentiment.company"
 _MOST_COMPARED: Final = 6
 _OFFERED: Final = 4
 _IN_SCOPE: Final = 0.5
+_LONGEST_CHOICE: Final = 6
+"""Words in which a company is picked at most."""
+_ASKS: Final = re.compile(
+    r"\b(?:how|what|why|which|who|when|compare|alert|tell|show|list|remove|acknowledge|is|are|was|were|do|does|did)\b",
+    re.IGNORECASE,
+)
 _OF_ONE: Final = frozenset((intents.WHY, intents.AFFECTED))
 
 
@@ -100,7 +107,7 @@ async def _answer_to(asked: str | None, offered: Sequence[Option], turn: Turn) -
     waiting = turn.memory.waiting
     if asked != _COMPANY or waiting is None:
         return None
-    key = _chosen(turn.message.text, offered, turn.directory)
+    key = _chosen(turn, offered)
     if key is None:
         return None
     keys = tuple(dict.fromkeys((*waiting.keys, key)))
@@ -109,8 +116,9 @@ async def _answer_to(asked: str | None, offered: Sequence[Option], turn: Turn) -
     )
 
 
-def _chosen(text: str, offered: Sequence[Option], directory: Directory) -> str | None:
+def _chosen(turn: Turn, offered: Sequence[Option]) -> str | None:
     """Return the company that answers the question which one is meant."""
+    text = turn.message.text
     if len(offered) == 1 and says_yes(text):
         return offered[0].value
     said = text.strip().casefold()
@@ -119,7 +127,10 @@ def _chosen(text: str, offered: Sequence[Option], directory: Directory) -> str |
             return one.value
     if places := places_named(text, len(offered)):
         return offered[places[0]].value
-    return next(iter(directory.read(text).keys), None) if len(text.split()) <= 6 else None
+    asks_anew = turn.request.intent not in ("", intents.FOLLOW_UP) and _ASKS.search(text) is not None
+    if asks_anew or len(text.split()) > _LONGEST_CHOICE:
+        return None
+    return next(iter(turn.directory.read(text).keys), None)
 
 
 def _read(turn: Turn) -> Turn:

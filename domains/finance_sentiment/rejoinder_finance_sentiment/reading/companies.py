@@ -102,6 +102,11 @@ class CompanyIndex:
         """How many companies there are."""
         return len(self._companies)
 
+    def name(self, key: str) -> str:
+        """Return what a company is called; the key itself where nobody declared it."""
+        company = self._companies.get(key)
+        return key if company is None else company.name
+
     @property
     def companies(self) -> tuple[Company, ...]:
         """All of them."""
