@@ -241,7 +241,7 @@ async def test_an_analyst_asks_sets_a_rule_and_looks_at_its_alert(tmp_path: Path
         assert {one["source"] for one in at.last["reply"]["citations"]} == {"n0", "n1", "n2", "n3"}
         deliveries = await list_deliveries(at.application.database, "acme")
         assert [one.receiver for one in deliveries] == ["webhook"]
-        assert "is seen to by" in await at.say("acknowledge that alert")
+        assert "is seen to by you" in await at.say("acknowledge that alert")
         assert "No alert is open" in await at.say("what alerts are open?")
 
         assert "Shall I stop alerting you" in await at.say("remove my rule on Acme")

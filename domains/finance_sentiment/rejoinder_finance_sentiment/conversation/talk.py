@@ -16,6 +16,7 @@ from rejoinder_finance_sentiment.conversation.choosing import places_named, says
 from rejoinder_finance_sentiment.conversation.memory import Memory, Request
 from rejoinder_finance_sentiment.conversation.naming import Directory, Named
 from rejoinder_finance_sentiment.conversation.periods import Period, past_days, read_period
+from rejoinder_finance_sentiment.conversation.slips import mended
 from rejoinder_finance_sentiment.conversation.turn import Turn
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def _read(turn: Turn) -> Turn:
     """Return the turn with the companies and the time that the message names."""
     named = turn.directory.read(turn.message.text)
     last = turn.memory.last
+    named = replace(named, rest=mended(named.rest, intents.plain_words()))
     found = read_period(
         named.rest, turn.context.now(), turn.monitoring.time_zone, earlier=None if last is None else last.period
     )
