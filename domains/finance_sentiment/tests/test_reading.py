@@ -144,6 +144,9 @@ async def test_a_corrected_sentiment_is_learned_at_once(tmp_path: Path) -> None:
         assert missing.status_code == 404
         assert "sentiment 'globex'" in missing.json()["detail"]
         assert (await at.call("POST", path, {"type": "sentiment"}, who="analyst")).status_code == 422
+        odd = await at.call("POST", path, {**body, "label": "negativ"}, who="analyst")
+        assert odd.status_code == 422
+        assert "is one of negative, neutral, positive. Did you mean 'negative'?" in odd.json()["detail"]
         unlabelled = await at.call("POST", path, {"type": "mention", "key": "acme", "right": False}, who="analyst")
         assert unlabelled.status_code == 422
         assert "no label that could be right or wrong" in unlabelled.json()["detail"]
