@@ -4,9 +4,9 @@
 
 For each encoder backend a real server (SQLite, synchronous=FULL, every turn durable) serves a tenant whose model was fitted on all of
 banking77's train split. wrk (Debian: apt install wrk) asks texts of the test split that it never repeats: with one connection, then
-with 16, each in a conversation of its own. In the same run the encoder encodes the same texts by itself, tokenising included: one by
-one with as many threads as the server gives it, and in batches of 16 with all cores, which is its best; before and after, so that a
-machine that changes its speed shows.
+with 16, each in a conversation of its own. Nobody is handed over to a person, so that the bot answers every message. In the same run
+the encoder encodes the same texts by itself, tokenising included: one by one with as many threads as the server gives it, and in
+batches of 16 with all cores, which is its best; before and after, so that a machine that changes its speed shows.
 
 On int8, a second tenant with the same examples gets a version with a rank-8 LoRA adapter (one pass over them, by a real worker; a
 minute or two), and talks by one connection: its texts are read by the base in int8 and by the adapted encoder, which runs on torch.
@@ -77,6 +77,7 @@ def open_tenant(server: RunningServer, tenant: str, texts: list[str], plan: Path
     url, key = server.url, server.operator_key
     settings = {
         "customer_service": {"catalogue": "banking77", "examples_per_intent": 1},
+        "dialogue": {"hand_off": False},
         "learner_adaptation": {"method": "lora", "epochs": 1},
     }
     post(url, "/v1/tenants", {"id": tenant, "settings": settings}, key)
@@ -87,8 +88,8 @@ def open_tenant(server: RunningServer, tenant: str, texts: list[str], plan: Path
     plan.write_text("\n".join([token, str(CONNECTIONS), *conversations, *escaped]) + "\n", encoding="utf-8")
 
 
-def adapt(server: RunningServer, backend: str, tenant: str) -> None:
-    """Let a worker train an adapter for a tenant's intents, and wait until the server serves it."""
+def adapt(server: RunningServer, tenant: str, task: str, *, backend: str = "auto") -> None:
+    """Let a worker make a version of a tenant's model of a task, and wait until the server serves it."""
     config = server.log.with_name("rejoinder.toml")
     environment = {**os.environ, "REJOINDER_CONFIG": str(config), "REJOINDER_ENCODER__BACKEND": backend}
 
@@ -101,14 +102,14 @@ def adapt(server: RunningServer, backend: str, tenant: str) -> None:
         [sys.executable, "-m", "rejoinder", "worker"], env=environment, stdout=quiet, stderr=quiet
     )
     try:
-        rejoinder("models", "adapt", "--task", "intent")
+        rejoinder("models", "adapt", "--task", task)
         while (run := rejoinder("models", "runs")[0])["status"] in ("queued", "running"):
             time.sleep(1)
     finally:
         worker.terminate()
         worker.wait()
     if run["status"] != "done":
-        sys.exit(f"the run that was to train an adapter ended as {run['status']}: {run['error']}")
+        sys.exit(f"the run that was to make a version of {task} ended as {run['status']}: {run['error']}")
     version = run["model_version_id"]
     post(server.url, f"/v1/models/{version}/promote", {}, server.operator_key, tenant)
     while f"model {version} of tenant {tenant} serves" not in server.log.read_text("utf-8", "replace"):
@@ -175,7 +176,7 @@ def measure(backend: str, texts: list[str], seconds: int) -> dict[str, Any]:
         adapted = {}
         if backend == LORA_ON:
             open_tenant(server, "adapted", texts, plan)
-            adapt(server, backend, "adapted")
+            adapt(server, "adapted", "intent", backend=backend)
             said = talk(server.url, plan, 1, WARM_UP_S)["requests"] + 1
             adapted = {"lora": talk(server.url, plan, 1, seconds, said=said)}
     times = sorted(single)
