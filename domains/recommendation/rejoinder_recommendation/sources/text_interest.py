@@ -35,8 +35,8 @@ class TextInterest:
 
     def scores(self, queries: Histories) -> Floats:
         """Return (queries, items)."""
-        weights = np.exp2(-queries.ages / self._half_life)
-        wanted = _unit(queries.matrix(weights) @ self._vectors).astype(np.float32)
+        known = queries.matrix(np.exp2(-queries.ages / self._half_life)).astype(np.float32)
+        wanted = _unit(known @ self._vectors)
         return (wanted @ self._vectors.T).astype(np.float64)
 
 
