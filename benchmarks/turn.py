@@ -4,9 +4,9 @@
 
 For each encoder backend a real server (SQLite, synchronous=FULL, every turn durable) serves a tenant whose model was fitted on all of
 banking77's train split. wrk (Debian: apt install wrk) asks texts of the test split that it never repeats: with one connection, then
-with 16, each in a conversation of its own. In the same run the encoder encodes the same texts by itself, tokenising included: one by
-one with as many threads as the server gives it, and in batches of 16 with all cores, which is its best; before and after, so that a
-machine that changes its speed shows.
+with 16, each in a conversation of its own. Nobody is handed over to a person, so that the bot answers every message. In the same run
+the encoder encodes the same texts by itself, tokenising included: one by one with as many threads as the server gives it, and in
+batches of 16 with all cores, which is its best; before and after, so that a machine that changes its speed shows.
 
 On int8, a second tenant with the same examples gets a version with a rank-8 LoRA adapter (one pass over them, by a real worker; a
 minute or two), and talks by one connection: its texts are read by the base in int8 and by the adapted encoder, which runs on torch.
@@ -77,6 +77,7 @@ def open_tenant(server: RunningServer, tenant: str, texts: list[str], plan: Path
     url, key = server.url, server.operator_key
     settings = {
         "customer_service": {"catalogue": "banking77", "examples_per_intent": 1},
+        "dialogue": {"hand_off": False},
         "learner_adaptation": {"method": "lora", "epochs": 1},
     }
     post(url, "/v1/tenants", {"id": tenant, "settings": settings}, key)

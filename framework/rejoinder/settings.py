@@ -226,7 +226,7 @@ class SecuritySettings(_Section):
     token_ttl_s: int = Field(default=3600, ge=1, le=2_592_000, description="How long a user's token is good for.")
     api_hosts: tuple[Annotated[str, Field(pattern=r"^[^\s/@]+$", max_length=300)], ...] = Field(
         default=(),
-        description="Hosts, as `host` or `host:port`, that flows and the hand-off webhook may call for tenants; empty: any host whose "
+        description="Hosts, as `host` or `host:port`, that flows, webhooks, mail and feeds of tenants may reach; empty: any host whose "
         "addresses are public.",
     )
 
@@ -466,6 +466,13 @@ class WorkersSettings(_Section):
 class EventsSettings(_Section):
     """The streams of events that tenants send."""
 
+    max_batch_bytes: int = Field(
+        default=33_554_432,
+        ge=1024,
+        le=1 << 30,
+        description="Largest body of one event or an array of them; of JSON lines any number is taken, each as long as "
+        "`server.max_body_bytes`.",
+    )
     max_unread: int = Field(
         default=100_000,
         ge=1,

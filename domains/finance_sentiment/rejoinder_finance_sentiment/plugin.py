@@ -155,7 +155,8 @@ class FinanceSentimentPlugin:
         self, observations: Sequence[Observation], state: DetectorState, context: Context
     ) -> Detection | None:
         """Look for surges of texts about companies and topics, and of bad news."""
-        return await detect_surges(observations, state, context.settings, context)
+        index = await self._companies.of(context)
+        return await detect_surges(observations, state, context.settings, context, index.name)
 
     @hookimpl(before=("dialogue", "flows", "small_talk", "recommendation"))
     async def decide_action(

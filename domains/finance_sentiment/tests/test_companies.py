@@ -31,6 +31,7 @@ INDEX = CompanyIndex(
         ("$AAPL beats $msft, and $AAPL again", {"apple": "cashtag", "MSFT": "cashtag"}),
         ("($BRK.B) up; $T.", {"BRK.B": "cashtag", "att": "cashtag"}),
         ("it costs $5, US$AAPL, $$AAPL, $TOOLONG, $", {}),
+        ("rt $ aapl beats $ msft and $ ACM, $ all in all", {"apple": "cashtag", "acme": "cashtag"}),
         ("Profits of ACM and of AT&T (NYSE: T) rose, says ALL", {"acme": "ticker", "att": "name"}),
         ("The roadrunner firm hires", {"acme": "alias"}),
         ("Acme Labs hires", {"acme labs": "name", "acme": "subsidiary"}),

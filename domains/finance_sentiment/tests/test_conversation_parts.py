@@ -16,10 +16,11 @@ from rejoinder_finance_sentiment import FinanceSentimentPlugin
 from rejoinder_finance_sentiment.conversation.affected import ways_named
 from rejoinder_finance_sentiment.conversation.changes import drivers, more_of, terms
 from rejoinder_finance_sentiment.conversation.chart import draw
-from rejoinder_finance_sentiment.conversation.intents import INTENTS, intent_examples
+from rejoinder_finance_sentiment.conversation.intents import INTENTS, intent_examples, plain_words
 from rejoinder_finance_sentiment.conversation.naming import Directory, Named
 from rejoinder_finance_sentiment.conversation.periods import Period, read_period
 from rejoinder_finance_sentiment.conversation.rule_words import read_condition
+from rejoinder_finance_sentiment.conversation.slips import mended
 from rejoinder_finance_sentiment.reading.companies import Company
 from rejoinder_plugins import intent
 
@@ -202,3 +203,30 @@ def test_a_chart_draws_names_that_look_like_formulas() -> None:
     times = {"start": NOW, "end": NOW + timedelta(days=1), "as_of": NOW}
     found = Trends(type="mention", bucket="day", time_zone="UTC", documents=1, trends=trends, **times)
     assert draw(found, {}).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("how was it this weak", "how was it this week"),
+        ("and last mounth, or on Tusday?", "and last month, or on tuesday?"),
+        ("why did it fall yestreday and todya", "why did it fall yesterday and today"),
+        ("since Ocotber", "since october"),
+        ("is demand weak today, this year and last weekend", "is demand weak today, this year and last weekend"),
+        ("what of Fridays and Sundar in the last 3 days", "what of Fridays and Sundar in the last 3 days"),
+    ],
+)
+def test_slips_in_words_for_a_time(text: str, meant: str) -> None:
+    assert mended(text, plain_words() | {"sundar"}) == meant
+
+
+def test_a_part_of_a_name_is_asked_about_with_the_names_that_begin_so() -> None:
+    directory = Directory(
+        [
+            Company(key="hooli", name="Hooli Semiconductors"),
+            Company(key="acme", name="Acme Holdings plc"),
+            Company(key="holly", name="Holly Inc"),
+        ]
+    )
+    named = directory.with_strangers(Named(), "why did Hooli drop")
+    assert (named.unknown, named.meant) == ("Hooli", ("hooli",))

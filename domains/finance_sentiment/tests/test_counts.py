@@ -48,6 +48,20 @@ def test_a_state_is_small_and_goes_on_where_it_ended() -> None:
         CountSeries.from_json(SETTINGS, {**parts.to_json(), "version": 9})
 
 
+def test_one_bucket_alone_is_a_surge_where_it_leaves_no_doubt() -> None:
+    hourly = CountSettings()
+    random = np.random.default_rng(4)
+    usual = random.poisson(0.3, 480)
+    for many, found in ((4, []), (16, [480])):
+        assert [one for one in alarms(np.append(usual, many), hourly) if one >= 480] == found
+    series = CountSeries(hourly)
+    for row, count in enumerate(usual):
+        series.add_bucket(row * 3600.0, int(count))
+    told = [series.add(480 * 3600.0 + number) is not None for number in range(24)]
+    assert sum(told) == 1  # in the midst of the hour, and once
+    assert told.index(True) < 16
+
+
 def test_marks_raise_and_lower_the_threshold() -> None:
     counts = bursty(700, 5)
     assert len(alarms(counts, marked=3.0)) < len(alarms(counts)) <= len(alarms(counts, marked=-3.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -166,6 +167,61 @@ async def test_a_proposal_that_is_found_again_keeps_its_id(tmp_path: Path) -> No
         [second] = await at.proposed()
         assert (second["id"], second["found_at"]) == (first["id"], first["found_at"])
         assert second["size"] > first["size"]
+
+
+async def test_of_several_who_accept_at_once_one_is_first(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.send([*METALS, *RAIN])
+        metals, rain = await at.proposed()
+        path = f"/topics/proposals/{metals['id']}/accept"
+        names = [f"metals {number}" for number in range(4)]
+        taken = await asyncio.gather(*(at.call("POST", path, {"name": name}) for name in names))
+        assert sorted(one.status_code for one in taken) == [200, 409, 409, 409]
+        assert all("was accepted already by" in one.json()["detail"] for one in taken if one.status_code == 409)
+        [won] = [one.json()["name"] for one in taken if one.status_code == 200]
+        settings: Any = (await at.application.tenants.served("acme")).settings["finance_sentiment"]
+        assert set(settings.topics) == {*TOPICS, won}
+        path = f"/topics/proposals/{rain['id']}/accept"
+        taken = await asyncio.gather(*(at.call("POST", path, {"name": "rain", "words": [f"rain{n}"]}) for n in (1, 2)))
+        assert {200} <= {one.status_code for one in taken} <= {200, 409}
+        told = [one.json()["words"] for one in taken if one.status_code == 200]
+        settings = (await at.application.tenants.served("acme")).settings["finance_sentiment"]
+        assert told == [list(settings.topics["rain"].words)] * len(told)
+
+
+async def test_two_proposals_that_are_accepted_at_once_become_two_topics(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.send([*METALS, *RAIN])
+        both = [one["id"] for one in await at.proposed()]
+        paths = [f"/topics/proposals/{one}/accept" for one in both]
+        taken = await asyncio.gather(*(at.call("POST", path, {"name": "same"}) for path in paths))
+        assert sorted(one.status_code for one in taken) == [200, 409]
+        [left] = await at.proposed(method="GET")  # the one that lost is open still
+        taken = [await at.call("POST", f"/topics/proposals/{left['id']}/accept", {"name": "another"})]
+        assert taken[0].status_code == 200
+        settings: Any = (await at.application.tenants.served("acme")).settings["finance_sentiment"]
+        assert set(settings.topics) == {*TOPICS, "same", "another"}
+
+
+async def test_an_acceptance_that_was_interrupted_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as at:
+        await at.send(METALS)
+        [metals] = await at.proposed()
+        path = f"/topics/proposals/{metals['id']}/accept"
+
+        async def killed(*_: Any, **__: Any) -> None:
+            raise asyncio.CancelledError
+
+        with monkeypatch.context() as fault:
+            fault.setattr(at.application.tenants, "add_setting", killed)
+            with pytest.raises(asyncio.CancelledError):
+                await at.call("POST", path, {"name": "metals"})
+        assert (await at.call("POST", path, {"name": "silver"})).status_code == 409
+        assert (await at.call("POST", path, {"name": "metals"})).status_code == 200
+        settings: Any = (await at.application.tenants.served("acme")).settings["finance_sentiment"]
+        assert "metals" in settings.topics
 
 
 async def test_a_tenant_whose_plugins_have_no_topics_is_told_so(tmp_path: Path) -> None:

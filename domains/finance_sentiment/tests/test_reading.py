@@ -102,6 +102,17 @@ async def test_companies_sentiments_and_topics_are_read(tmp_path: Path) -> None:
         assert odd["mention", "acme"]["value"]["how"] == "cashtag"
 
 
+async def test_a_text_is_encoded_once_and_as_it_is_written(tmp_path: Path) -> None:
+    async with desk(tmp_path, examples=1500) as at:
+        await at.read("Nothing happened")
+        before = at.application.encoder.stats.misses
+
+        [read] = await at.read("Cramer says shares of the firm rise")
+
+        assert "read" not in read["sentiment", ""]["value"]
+        assert at.application.encoder.stats.misses == before + 1
+
+
 async def test_another_tenant_has_its_own_companies_and_topics(tmp_path: Path) -> None:
     async with desk(tmp_path, topics={"deals": {"words": ["contract*"]}}) as at:
         [mine] = await at.read(CONTRACT)
@@ -133,6 +144,9 @@ async def test_a_corrected_sentiment_is_learned_at_once(tmp_path: Path) -> None:
         assert missing.status_code == 404
         assert "sentiment 'globex'" in missing.json()["detail"]
         assert (await at.call("POST", path, {"type": "sentiment"}, who="analyst")).status_code == 422
+        odd = await at.call("POST", path, {**body, "label": "negativ"}, who="analyst")
+        assert odd.status_code == 422
+        assert "is one of negative, neutral, positive. Did you mean 'negative'?" in odd.json()["detail"]
         unlabelled = await at.call("POST", path, {"type": "mention", "key": "acme", "right": False}, who="analyst")
         assert unlabelled.status_code == 422
         assert "no label that could be right or wrong" in unlabelled.json()["detail"]

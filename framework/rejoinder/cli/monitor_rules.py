@@ -119,11 +119,19 @@ async def _list(tenant: str, user: str | None, limit: int) -> list[AlertRule]:
 async def _add(tenant: str, user: str, key: str, name: str, condition: Condition) -> AlertRule:
     from rejoinder.cli.monitor import opened
     from rejoinder.context import utc_now
+    from rejoinder.monitoring.settings import alerts_of
     from rejoinder.store.alert_rules import add_alert_rule
 
-    async with opened(tenant) as (database, _):
+    async with opened(tenant) as (database, settings):
         return await add_alert_rule(
-            database, tenant, user_id=user, key=key, name=name, condition=condition.model_dump(), at=utc_now()
+            database,
+            tenant,
+            user_id=user,
+            key=key,
+            name=name,
+            condition=condition.model_dump(),
+            at=utc_now(),
+            most=alerts_of(settings).rules_per_user,
         )
 
 

@@ -77,7 +77,7 @@ class _Local:
         self._request = request
         self._tenant = request.tenant
         self._clock = clock
-        self._ingestion = EventIngestion(application, request)
+        self._ingestion = EventIngestion(application, request.tenant, request.caller, request.settings)
 
     async def send(self, documents: Sequence[Dated]) -> dict[str, Any]:
         self._clock.now = documents[-1].at

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import orjson
 from pydantic import ValidationError
 
-from rejoinder.context import Request
-from rejoinder.errors import InvalidInputError, RedactionError
+from rejoinder.errors import InvalidInputError, RedactionError, did_you_mean
 from rejoinder.events.arriving import EventIn, understood
 from rejoinder.events.settings import TenantEventSettings, events_of
 from rejoinder.items.behaviour import KINDS
+from rejoinder.payloads import Caller
 from rejoinder.store.events import NewEvent, Taken, add_events
 from rejoinder.store.items import known_items
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
+    from rejoinder.context import Request
 
 __all__ = ["EventIngestion", "RowResult"]
 
@@ -28,6 +29,12 @@ AT_ONCE: Final = 256
 """Rows that are written in one transaction."""
 
 _UNKNOWN: Final = "the catalogue has no such item: the event is kept, and counts once it has"
+
+_FORMS: Final = {
+    "id": "1 to 200 visible characters of ASCII, no blanks",
+    "url": "an address that begins with http:// or https://, with blanks and other characters than ASCII escaped",
+}
+"""What fields look like that have a pattern."""
 
 _REPLIES: Final = {
     "accepted": "",
@@ -65,20 +72,31 @@ class _Row:
 
 
 class EventIngestion:
-    """Takes in the events of one tenant.
+    """Takes in the events of one tenant. What was published waits for no model; only to redact what people typed, plugins may need some.
 
     Args:
-        request: the tenant's, for its settings and for the redaction of what people typed.
+        caller: who sends them.
+        settings: the tenant's, by table.
         zones: time zones of sources, in place of those of the settings.
     """
 
-    def __init__(self, application: Application, request: Request, *, zones: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        application: Application,
+        tenant: str,
+        caller: Caller,
+        settings: Mapping[str, object],
+        *,
+        zones: Mapping[str, str] | None = None,
+    ) -> None:
         self._database = application.database
         self._host = application.host
+        self._models = application.models
         self._limits = application.settings.events
         self._clock = application.clock
-        self._request = request
-        rules = events_of(request.settings)
+        self._tenant = tenant
+        self._caller = caller
+        rules = events_of(settings)
         self._rules: TenantEventSettings = rules.model_copy(
             update={"time_zones": {**rules.time_zones, **(zones or {})}}
         )
@@ -100,13 +118,12 @@ class EventIngestion:
     async def _take(self, rows: Sequence[tuple[int, Any]]) -> list[RowResult]:
         now = self._clock()
         read = await asyncio.to_thread(self._read, rows, now)
-        for row in read:
-            await self._redact(row)
+        await self._redact(read)
         await self._note_unknown(read)
         taken = iter(
             await add_events(
                 self._database,
-                self._request.tenant,
+                self._tenant,
                 [row.new for row in read if row.new is not None],
                 most_unread=self._limits.max_unread,
                 fold_within=timedelta(hours=self._rules.near_duplicate_hours),
@@ -131,9 +148,7 @@ class EventIngestion:
         except orjson.JSONDecodeError as error:
             row.reason = f"the row is not JSON in UTF-8: {error.msg} at character {error.pos}"
         except ValidationError as error:
-            found = error.errors()[0]
-            place = ".".join(str(part) for part in found["loc"]) or "the row"
-            row.reason = f"{place}: {found['msg']}"[:300]
+            row.reason = _reason_of(error)
         except InvalidInputError as error:
             row.reason = str(error)
         return row
@@ -144,22 +159,40 @@ class EventIngestion:
         if not about:
             return
         items = {row.new.event.item_id for row in about if row.new is not None and row.new.event.item_id is not None}
-        known = await known_items(self._database, self._request.tenant, items)
+        known = await known_items(self._database, self._tenant, items)
         for row in about:
             if row.new is not None and row.new.event.item_id not in known:
                 row.note = "; ".join(one for one in (row.note, _UNKNOWN) if one)
 
-    async def _redact(self, row: _Row) -> None:
-        """Mask what a person typed; what was published is kept as it is."""
-        event = None if row.new is None else row.new.event
-        if row.new is None or event is None or event.user_id is None or event.text is None:
-            return
-        try:
-            text = await self._host.redact_text(event.text, "store", self._request)
-        except RedactionError:
-            row.new, row.reason = None, "text: it could not be made safe to store; send it again later"
-        else:
-            row.new = replace(row.new, event=replace(event, text=text))
+    async def _redact(self, rows: Iterable[_Row]) -> None:
+        """Mask what people typed; what was published is kept as it is."""
+        request: Request | None = None
+        for row in rows:
+            event = None if row.new is None else row.new.event
+            if row.new is None or event is None or event.user_id is None or event.text is None:
+                continue
+            request = request or await self._models.request_for(self._tenant, self._caller)
+            try:
+                text = await self._host.redact_text(event.text, "store", request)
+            except RedactionError:
+                row.new, row.reason = None, "text: it could not be made safe to store; send it again later"
+            else:
+                row.new = replace(row.new, event=replace(event, text=text))
+
+
+def _reason_of(error: ValidationError) -> str:
+    """Say what is wrong with the first field of a row that is."""
+    found = error.errors()[0]
+    place = ".".join(str(part) for part in found["loc"])
+    match found["type"]:
+        case "extra_forbidden":
+            return f"{place[:100]}: there is no such field.{did_you_mean(place, EventIn.model_fields)}"
+        case "model_type":
+            return "the row is no JSON object"
+        case "string_pattern_mismatch":
+            return f"{place}: {_FORMS.get(place, '1 to 200 characters, none of them a control character')}"
+        case _:
+            return f"{place}: {found['msg']}"[:300]
 
 
 def _result(row: _Row, taken: Taken | None) -> RowResult:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.errors import BacklogError, HookError
 from rejoinder.events.ingestion import EventIngestion
@@ -30,6 +32,8 @@ _VISIT_S: Final = 20.0
 """Time after which other sources have their turn."""
 _LONGEST_S: Final = 6 * 3600.0
 _MOST_PROBLEMS: Final = 50
+_NAMED_CHARS: Final = 60
+_TAG: Final = re.compile(r"<[^>]*>")
 _SYSTEM: Final = Caller(id="system", role="admin")
 
 _logger = logging.getLogger("rejoinder.events")
@@ -86,7 +90,7 @@ async def poll_now(application: Application, tenant: str, source: str) -> Polled
 
 async def _poll(application: Application, request: Request, row: SourceRow) -> Polled:
     zones = {} if row.time_zone is None else {row.id: row.time_zone}
-    ingestion = EventIngestion(application, request, zones=zones)
+    ingestion = EventIngestion(application, request.tenant, request.caller, request.settings, zones=zones)
     source = Source(name=row.id, kind=row.kind, location=row.location, options=row.options)
     found = Polled(row.id)
     cursor, until = row.cursor, asyncio.get_running_loop().time() + _VISIT_S
@@ -133,11 +137,19 @@ async def _take(ingestion: EventIngestion, source: Source, poll: Poll, found: Po
     rows = [{**row, "source": source.name} for row in poll.rows]
     results = await ingestion.take(list(enumerate(rows)))
     refused = [one for one in results if one.status == "refused"]
-    told = [f"{one.id or rows[one.index].get('url') or f'row {one.index + 1}'}: {one.reason}" for one in refused]
+    told = [f"{one.id or _called(rows[one.index])}: {one.reason}" for one in refused]
     found.problems += [*poll.problems, *told][: _MOST_PROBLEMS - len(found.problems)]
     counts = Counter(one.status for one in results)
     found.counts.update(counts)
     return Counter(counts)
+
+
+def _called(row: Mapping[str, Any]) -> str:
+    """Return how people find a row again that has no id: its address, what its feed calls it, or how it begins."""
+    data = row.get("data")
+    named = row.get("url") or (data.get("entry") if isinstance(data, dict) else None)
+    beginning = " ".join(_TAG.sub(" ", str(row.get("text") or "")).split())[:_NAMED_CHARS]
+    return str(named or (f"“{beginning}”" if beginning else "an entry"))
 
 
 async def _failed(

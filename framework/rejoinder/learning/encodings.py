@@ -102,17 +102,19 @@ class Reader:
         import numpy as np
 
         encoder = await self.service.ready()
-        rows = [np.zeros((0, encoder.dim), dtype=np.float32)]
+        found = np.zeros((len(texts), encoder.dim), dtype=np.float32)
+        by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]))
         for start in range(0, len(texts), _VECTORS_AT_ONCE):
-            chunk = texts[start : start + _VECTORS_AT_ONCE]
+            rows = by_length[start : start + _VECTORS_AT_ONCE]
+            chunk = [texts[row] for row in rows]
             while True:
                 try:
-                    rows.append(await self.service.encode_many(chunk, scope=self.scope, adapter=self.adapter))
+                    found[rows] = await self.service.encode_many(chunk, scope=self.scope, adapter=self.adapter)
                 except EncoderBusyError as error:
                     await self._wait(error)
                 else:
                     break
-        return np.concatenate(rows)
+        return found
 
     async def states(self, texts: Sequence[Text]) -> list[TokenStates]:
         """Return the states of all tokens; of a pair whose second text is long, those of all its windows (see `encode_windows`).

@@ -72,6 +72,7 @@ def evaluate_sentiment(
         progress=progress,
         before=[_about_entities(read_labelled_csv(one)) for one in before],
         parts={**_parts(test), **(parts or {})},
+        mends_slips=False,
     )
 
 

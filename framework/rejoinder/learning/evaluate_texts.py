@@ -105,6 +105,7 @@ def evaluate_texts(
     progress: Callable[[Progress], None] | None = None,
     before: Sequence[LabelledTexts] = (),
     parts: Mapping[str, Sequence[int]] | None = None,
+    mends_slips: bool = True,
 ) -> TextReport:
     """Fit a text classifier on one set of texts and score it on another.
 
@@ -121,6 +122,7 @@ def evaluate_texts(
         progress: called after each training step.
         before: other sets that the adapter is trained on first, all at once; texts that are in `test` are left out.
         parts: rows of `test` that are scored by themselves too, by name.
+        mends_slips: see `TextClassifier`.
 
     Raises:
         InvalidInputError: an argument cannot be used; the message names it and the choices.
@@ -137,7 +139,7 @@ def evaluate_texts(
         train = _draw(train, shots, seed)
     _check_labels(train, test, oos_label)
     started = time.perf_counter()
-    classifier = TextClassifier(oos_label=oos_label)
+    classifier = TextClassifier(oos_label=oos_label, mends_slips=mends_slips)
     examples = with_label_names(classifier, train.examples())
     if method == AUTO:
         method = FEW_SHOT_METHOD if is_few(examples) and _can_be_tuned(encoder) else HEAD

@@ -356,7 +356,7 @@ class LiveModels:
                 await asyncio.to_thread(task.forget, gone)
 
     async def promote(self, tenant: str, version_id: str) -> ModelVersion:
-        """Make a version live, here at once and in other processes within twice `sync_s`; raises as `Registry.promote`."""
+        """Make a version live, here as soon as it is loaded and in other processes within twice `sync_s`; raises as `Registry.promote`."""
         promoted = await self.registry.promote(tenant, version_id)
         await self._look()
         return promoted

@@ -10,7 +10,7 @@ from rejoinder.errors import ModelNotReadyError
 from rejoinder.learning.direct import DirectLearner
 from rejoinder.learning.instant import InstantLearner
 from rejoinder.learning.memory import CorrectionMemory, Match, turn_of
-from rejoinder.models.learner import reads_of
+from rejoinder.models.learner import reads_of, takes_pairs
 from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
@@ -70,6 +70,13 @@ class LiveTask:
             return {None, self.adapter}
         of_head = set() if reads_of(self.direct.learner) == "tokens" else {self.adapter}
         return of_head | {None} if len(self.memory) else of_head
+
+    @property
+    def reads_states(self) -> bool:
+        """Whether its head reads the states that the base gives of the tokens of one text."""
+        if self.direct is None or self.adapter is not None:
+            return False
+        return reads_of(self.direct.learner) == "tokens" and not takes_pairs(self.direct.learner)
 
     def opinion(self, text: str, vector: FloatArray, adapted: FloatArray | None) -> Opinion:
         """Return what head and memory say of a text, each by itself.

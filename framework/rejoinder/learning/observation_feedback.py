@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rejoinder.errors import ConflictError, InvalidInputError, NotFoundError
+from rejoinder.errors import ConflictError, InvalidInputError, NotFoundError, did_you_mean
 from rejoinder.payloads import Caller, Decision, Observation
 from rejoinder.store.decisions import add_decision, get_decision
 from rejoinder.store.events import get_event, list_observations
@@ -42,7 +42,8 @@ async def judge_observation(
         right: whether what was read is right; in place of `label`.
 
     Raises:
-        InvalidInputError: neither or both of label and right are given, or the observation cannot be judged.
+        InvalidInputError: neither or both of label and right are given, the observation cannot be judged, or the task declares its labels
+            and this is none of them.
         NotFoundError: the tenant has no such event or observation; the text names those that there are.
         ConflictError, RedactionError: as `FeedbackDesk.give`.
     """
@@ -54,6 +55,11 @@ async def judge_observation(
     if found is None:
         there = ", ".join(sorted({f"{one.type} {one.key!r}" for one in observed})) or "nothing"
         raise NotFoundError(f"no {type} {key!r} was read of the event {event_id!r}; what was read: {there}")
+    task = application.host.tasks.get(type)
+    if label is not None and task is not None and task.labels and label not in task.labels:
+        raise InvalidInputError(
+            f"label: a {type} is one of {', '.join(task.labels)}.{did_you_mean(label, task.labels)}"
+        )
     decision = _decision(found, event.text or "", application.clock())
     try:
         await get_decision(application.database, tenant, decision.id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rejoinder.errors import EncoderBusyError, ModelNotReadyError
 from rejoinder.learning.direct import DirectLearner
-from rejoinder.learning.encodings import Reader, check_other, text_for, texts_of
+from rejoinder.learning.encodings import Reader, Text, check_other, text_for, texts_of
 from rejoinder.learning.experience import Experience, Outcomes
 from rejoinder.learning.live_task import LiveTask
 from rejoinder.learning.memory import Match
@@ -21,6 +21,7 @@ from rejoinder.payloads import Example
 
 if TYPE_CHECKING:
     from rejoinder.models.adapters.adapter import Adapter
+    from rejoinder.models.encoding.tokens import TokenStates
     from rejoinder.models.learner import FloatArray, Learner, Prediction
 
 
@@ -39,6 +40,7 @@ class RequestModels:
         "_mended",
         "_shadow",
         "_started",
+        "_states",
         "_tasks",
         "_tenant",
         "busy",
@@ -64,6 +66,7 @@ class RequestModels:
         self._asked: dict[tuple[int, str], str] = {}
         self._mended: dict[str, str] = {}
         self._started: dict[tuple[str, str | None], asyncio.Future[FloatArray]] = {}
+        self._states: dict[Text, asyncio.Future[TokenStates]] = {}
         self.busy: EncoderBusyError | None = None
         self.versions: dict[str, str] = {}
 
@@ -95,9 +98,16 @@ class RequestModels:
         return self._asked[known]
 
     def _start(self, text: str, adapter: str | None) -> asyncio.Future[FloatArray]:
-        if adapter is None:  # the encoder begins before the next step of this turn, not after it
+        if adapter is not None:
+            return asyncio.get_running_loop().create_task(self._encoded(text, adapter))
+        # The encoder begins before the next step of this turn, not after it.
+        if not any(live.reads_states for live in self._tasks.values()):
             return self._encoder.begin(text, scope=self._tenant)
-        return asyncio.get_running_loop().create_task(self._encoded(text, adapter))
+        started, states = self._encoder.begin_both(text, scope=self._tenant)
+        if states is not None:
+            states.add_done_callback(_take_note)
+            self._states[text] = states
+        return started
 
     async def encode(self, text: str) -> FloatArray:
         """Return the base encoder's vector of a text."""
@@ -147,9 +157,12 @@ class RequestModels:
         said = direct.repeated(asked)
         if said is None:
             try:
-                async with self._adapter(live.adapter) as adapter:
-                    reader = Reader(self._encoder, self._tenant, adapter, patient=False)
-                    inputs = await reader.read(direct.learner, [asked])
+                if live.reads_states and asked in self._states:
+                    inputs: Any = [await asyncio.shield(self._states[asked])]
+                else:
+                    async with self._adapter(live.adapter) as adapter:
+                        reader = Reader(self._encoder, self._tenant, adapter, patient=False)
+                        inputs = await reader.read(direct.learner, [asked])
             except EncoderBusyError as error:
                 self.busy = error
                 raise
@@ -219,7 +232,7 @@ class RequestModels:
         return live.memory.match(text, await self.encode(text))
 
 
-def _take_note(started: asyncio.Future[FloatArray]) -> None:
+def _take_note(started: asyncio.Future[Any]) -> None:
     """Look at a failure that nobody may wait for; who does gets it all the same."""
     if not started.cancelled():
         started.exception()

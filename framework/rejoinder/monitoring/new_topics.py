@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from rejoinder.errors import ConflictError, InvalidInputError
+from rejoinder.errors import ConflictError, InvalidInputError, RejoinderError
 from rejoinder.learning.clusters import found_groups, middles_of
 from rejoinder.learning.clusters_naming import label_of
 from rejoinder.learning.review import checked_label, refuse_customers
@@ -26,12 +26,14 @@ from rejoinder.store.topic_proposals import (
     documents_without,
     get_proposal,
     list_proposals,
+    reopen_proposal,
     replace_open_proposals,
 )
 
 if TYPE_CHECKING:
     from rejoinder.application import Application
     from rejoinder.models.learner import FloatArray
+    from rejoinder.store.tables import TopicProposal
 
 __all__ = [
     "TOPIC",
@@ -61,6 +63,9 @@ _EXAMPLES: Final = 20
 
 _EXAMPLE_CHARS: Final = 200
 _SHOWN: Final = 5
+_Entry = Mapping[str, list[str]]
+"""A topic as settings hold it: `words` and `examples`."""
+
 _ADDRESS: Final = re.compile(r"https?://\S+")
 
 
@@ -148,7 +153,8 @@ async def accept_topic(
     name: str | None = None,
     words: Sequence[str] = (),
 ) -> AcceptedTopic:
-    """Make a proposal a topic of the tenant's settings; documents that are read from now on may have it. The same again changes nothing.
+    """Make a proposal a topic of the tenant's settings; documents that are read from now on may have it. The same again changes nothing;
+    of several at once one is first, and the others are refused.
 
     Args:
         name: what it is called; None: as proposed.
@@ -164,25 +170,31 @@ async def accept_topic(
     refuse_customers(caller)
     plugin, field, topics = await _place_of_topics(application, tenant)
     stored = await get_proposal(application.database, tenant, proposal_id)
+    row = stored.row
     name = checked_label(_proposal(stored).name if name is None else name)
-    if stored.row.state != "open" and (stored.row.state, stored.row.topic) != ("accepted", name):
-        raise ConflictError(
-            f"the proposed topic {proposal_id!r} was {stored.row.state} already by {stored.row.decided_by}"
-        )
-    if stored.row.state == "open" and name in topics:
+    again = (row.state, row.topic) == ("accepted", name)
+    if again and name in topics:
+        return _accepted(proposal_id, (plugin, field, name), topics[name])
+    if row.state != "open" and not (again and row.decided_by == caller.id):  # who was interrupted may go on
+        raise _decided_already(row)
+    if name in topics:
         raise ConflictError(f"the tenant has a topic {name!r} already: name another one")
     plain = [plain_text(one.text)[:_EXAMPLE_CHARS].strip() for one in stored.documents]
     examples = tuple(dict.fromkeys(text for text in plain if text))[:_EXAMPLES]
     if not examples and not words:
         raise InvalidInputError("the documents of this proposal were deleted: give words for the topic, or reject it")
-    entry = {"words": list(words), "examples": list(examples)}
-    if stored.row.state == "open":
-        await _store_topic(application, tenant, (plugin, field), name, entry, topics)
-    now = application.clock()
-    await close_proposal(application.database, tenant, proposal_id, "accepted", by=caller.id, at=now, topic=name)
-    return AcceptedTopic(
-        id=proposal_id, name=name, setting=f"{plugin}.{field}.{name}", words=tuple(words), examples=examples
+    first = await close_proposal(
+        application.database, tenant, proposal_id, "accepted", by=caller.id, at=application.clock(), topic=name
     )
+    if not first and not again:
+        raise _decided_already((await get_proposal(application.database, tenant, proposal_id)).row)
+    entry = {"words": list(words), "examples": list(examples)}
+    try:
+        await _store_topic(application, tenant, (plugin, field), name, entry)
+    except RejoinderError:
+        await reopen_proposal(application.database, tenant, proposal_id, topic=name)
+        raise
+    return _accepted(proposal_id, (plugin, field, name), entry)
 
 
 async def reject_topic(application: Application, tenant: str, caller: Caller, proposal_id: str) -> NewTopic:
@@ -204,31 +216,36 @@ def plain_text(text: str) -> str:
     return " ".join(_ADDRESS.sub(" ", text[:_MOST_CHARS]).split())
 
 
-async def _place_of_topics(application: Application, tenant: str) -> tuple[str, str, Mapping[str, object]]:
+async def _place_of_topics(application: Application, tenant: str) -> tuple[str, str, Mapping[str, _Entry]]:
     """Return plugin and field of the settings that hold a tenant's topics, and these."""
     profile = await application.tenants.served(tenant)
     for plugin, domain in application.host.plugins.registered("register_domain"):
         if plugin in profile.plugins and domain.topics:
-            return plugin, domain.topics, getattr(profile.settings[plugin], domain.topics)
+            own = profile.settings[plugin].model_dump(mode="json", include={domain.topics})
+            return plugin, domain.topics, own[domain.topics]
     raise InvalidInputError("no plugin of this tenant reads documents for topics that it declares")
 
 
-async def _store_topic(
-    application: Application,
-    tenant: str,
-    place: tuple[str, str],
-    name: str,
-    entry: Mapping[str, object],
-    topics: Mapping[str, object],
-) -> None:
+async def _store_topic(application: Application, tenant: str, place: tuple[str, str], name: str, entry: _Entry) -> None:
     """Put a topic beside those that the tenant has: where it sets none, the plugin's own would else be gone."""
     plugin, field = place
     settings = (await application.tenants.served(tenant)).settings[plugin]
-    if field in settings.model_fields_set:
-        await application.tenants.set_setting(tenant, (plugin, field, name), entry)
-        return
-    own = settings.model_dump(mode="json", include={field})[field]
-    await application.tenants.set_setting(tenant, (plugin, field), {**{one: own[one] for one in topics}, name: entry})
+    own = {} if field in settings.model_fields_set else settings.model_dump(mode="json", include={field})[field]
+    await application.tenants.add_setting(tenant, (plugin, field, name), entry, beside=own)
+
+
+def _accepted(proposal_id: str, place: tuple[str, str, str], entry: _Entry) -> AcceptedTopic:
+    return AcceptedTopic(
+        id=proposal_id,
+        name=place[-1],
+        setting=".".join(place),
+        words=tuple(entry["words"]),
+        examples=tuple(entry["examples"]),
+    )
+
+
+def _decided_already(row: TopicProposal) -> ConflictError:
+    return ConflictError(f"the proposed topic {row.id!r} was {row.state} already by {row.decided_by}")
 
 
 async def _decided_on(application: Application, tenant: str, encoder_hash: str) -> FloatArray:

@@ -42,6 +42,9 @@ class AlertSettings(BaseModel):
         le=100,
         description="Times that a delivery is tried; then it is set aside, where a person sees it.",
     )
+    rules_per_user: int = Field(
+        default=100, ge=0, le=1000, description="Rules of alerts that one user may have at most."
+    )
 
 
 def alerts_of(settings: Mapping[str, object]) -> AlertSettings:

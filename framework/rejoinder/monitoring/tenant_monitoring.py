@@ -113,7 +113,11 @@ class TenantMonitoring:
     async def add_rule(
         self, rule_id: str, user_id: str, key: str, name: str, condition: Condition, *, at: datetime
     ) -> AlertRule:
-        """Keep a rule of a user; one with an id that is known changes nothing."""
+        """Keep a rule of a user; one with an id that is known changes nothing.
+
+        Raises:
+            ConflictError: the user has as many rules as the tenant's `alerts.rules_per_user` allows.
+        """
         return await add_alert_rule(
             self._database,
             self.tenant,
@@ -123,6 +127,7 @@ class TenantMonitoring:
             name=name,
             condition=condition.model_dump(),
             at=at,
+            most=alerts_of(self._settings).rules_per_user,
         )
 
     async def remove_rule(self, rule_id: str, user_id: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["LINES", "STREAMED_PATHS", "is_lines"]
+__all__ = ["EVENTS_PATH", "LINES", "STREAMED_PATHS", "is_lines"]
 
-STREAMED_PATHS: Final = ("/v1/events", "/v1/items")
+EVENTS_PATH: Final = "/v1/events"
+STREAMED_PATHS: Final = (EVENTS_PATH, "/v1/items")
 LINES: Final = "application/x-ndjson"
 
 

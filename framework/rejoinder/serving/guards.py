@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rejoinder.serving.event_lines import STREAMED_PATHS, is_lines
+from rejoinder.serving.event_lines import EVENTS_PATH, STREAMED_PATHS, is_lines
 from rejoinder.serving.guests import CHANNELS, PLUGINS, ROUTE_S, Guest, channel_guest, plugin_guest
 from rejoinder.serving.problems import ProblemError, problem_of
 
@@ -61,7 +61,9 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS") or _is_streamed(scope):
             await self._app(scope, receive, send)
             return
-        limit: int = scope["app"].state.door.application.settings.server.max_body_bytes
+        settings = scope["app"].state.door.application.settings
+        of_events = scope["path"] == EVENTS_PATH
+        limit: int = settings.events.max_batch_bytes if of_events else settings.server.max_body_bytes
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), None)
         if declared is not None and (not declared.isdigit() or len(declared) > 18 or int(declared) > limit):
             response = problem_of(ProblemError("too-large", _TOO_LARGE.format(limit), connection="close")).response(

@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from rejoinder.errors import ConflictError
 from rejoinder.store.access import add_missing, get_record, list_records, missing, reading, writing
 from rejoinder.store.chunks import in_chunks
 from rejoinder.store.ids import new_id
-from rejoinder.store.tables import AlertRule, table_of
+from rejoinder.store.tables import AlertRule, Tenant, table_of
 
 __all__ = ["Looked", "add_alert_rule", "list_alert_rules", "remove_alert_rule", "rules_about", "rules_looked_at"]
 
-_rules = table_of(AlertRule)
+_rules, _tenants = table_of(AlertRule), table_of(Tenant)
 _c = _rules.c
 
 
@@ -37,17 +38,27 @@ def add_alert_rule(
     name: str,
     condition: Mapping[str, Any],
     at: datetime,
+    most: int,
     rule_id: str | None = None,
 ) -> AlertRule:
     """Keep a rule, and return it as it is kept.
 
     Args:
         condition: the fields of a `rejoinder.monitoring.rules.Condition`.
+        most: rules that the user may have with it.
         rule_id: an id that is known changes nothing; None: a new one.
     Raises:
-        ConflictError: there is no such tenant.
+        ConflictError: there is no such tenant, or the user has `most` rules already.
     """
     id_ = rule_id or new_id("rule")
+    session.execute(
+        select(_tenants.c.id).where(_tenants.c.id == tenant_id).with_for_update()
+    )  # one is counted at a time
+    others = (_c.tenant_id == tenant_id, _c.user_id == user_id, _c.id != id_)
+    if (session.scalar(select(func.count()).select_from(_rules).where(*others)) or 0) >= most:
+        raise ConflictError(
+            f"{most} rules of alerts are as many as one user may have (`alerts.rules_per_user`): remove one first"
+        )
     row = AlertRule(tenant_id=tenant_id, id=id_, user_id=user_id, key=key, name=name, created_at=at, **condition)
     add_missing(session, _rules, [row.model_dump()])
     return get_record(session, AlertRule, "alert rule", tenant_id, id_)
@@ -88,8 +99,11 @@ def rules_about(session: Session, tenant_id: str, keys: Sequence[str]) -> list[A
 
 
 @writing
-def rules_looked_at(session: Session, tenant_id: str, looked: Mapping[str, Looked]) -> None:
-    """Note what came of looks at rules, by their ids; those that were removed meanwhile stay so."""
-    for rule_id, one in looked.items():
+def rules_looked_at(session: Session, tenant_id: str, looked: Mapping[str, Looked]) -> set[str]:
+    """Note what came of looks at rules, by their ids; return those that were not removed meanwhile."""
+    there: set[str] = set()
+    for rule_id, one in sorted(looked.items()):  # in one order, so that two writers never wait for one another
         mine = (_c.tenant_id == tenant_id, _c.id == rule_id)
-        session.execute(update(_rules).where(*mine).values(holds=one.holds, looked_at=one.at))
+        changes = {"holds": one.holds, "looked_at": one.at}
+        there.update(session.scalars(update(_rules).where(*mine).values(**changes).returning(_c.id)))
+    return there

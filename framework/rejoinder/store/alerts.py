@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -18,6 +18,7 @@ from rejoinder.store.tables import AlertDelivery, AlertRow, EventRow, table_of
 from rejoinder.wire import from_json, to_json
 
 __all__ = [
+    "ERASED",
     "DeliveryStatus",
     "acknowledge_alert",
     "add_alert",
@@ -41,6 +42,8 @@ _alerts = table_of(AlertRow)
 _outbox = table_of(AlertDelivery)
 _events = table_of(EventRow)
 _COLUMNS = tuple(column for column in _alerts.c if column.name in {one.name for one in fields(Alert)})
+ERASED: Final = "(erased)"
+"""Stands for somebody who was erased."""
 _SEVERITIES: Final = ("info", "warning", "critical")
 _QUOTE_CHARS: Final = 280
 _MOST_COMPARED: Final = 50
@@ -282,6 +285,26 @@ def delivery_failed(
     changes: dict[str, Any] = {"last_error": error}
     changes.update({"status": "set_aside"} if next_attempt_at is None else {"next_attempt_at": next_attempt_at})
     _change(session, tenant_id, delivery_id, changes)
+
+
+def forget_in_alerts(session: Session, tenant_id: str, user_id: str, event_ids: Set[str]) -> int:
+    """Take a user out of a tenant's alerts, within another access function; return of how many.
+
+    Args:
+        event_ids: their events, which are no evidence any more.
+    """
+    c = _alerts.c
+    changed = []
+    rows = select(c.id, c.evidence, c.data, c.acknowledged_by, c.marked_by).where(c.tenant_id == tenant_id)
+    for row in session.execute(rows.execution_options(yield_per=500)):
+        evidence = [one for one in row.evidence if one["source"] not in event_ids]
+        data = {name: one for name, one in row.data.items() if (name, one) != ("user", user_id)}
+        deeds = {name: ERASED for name in ("acknowledged_by", "marked_by") if getattr(row, name) == user_id}
+        if deeds or len(evidence) < len(row.evidence) or len(data) < len(row.data):
+            changed.append((row.id, {"evidence": evidence, "data": data, **deeds}))
+    for alert_id, values in changed:
+        session.execute(update(_alerts).where(c.tenant_id == tenant_id, c.id == alert_id).values(**values))
+    return len(changed)
 
 
 def _with_quotes(session: Session, tenant_id: str, alert: Alert) -> Alert:

@@ -92,7 +92,7 @@ def changes_detected(
     """Keep, in one transaction, the next states of series, the alerts that follow, and how far the stream was looked through.
 
     Args:
-        told: alerts of rules: each was asked for, and is told by itself.
+        told: alerts of rules: each was asked for, and is told by itself, unless its rule was removed meanwhile.
         looked: what came of looks at rules, by their ids.
         receivers: who gets each alert that is no part of another.
         group_within: see `rejoinder.store.alerts.add_alert`.
@@ -111,7 +111,8 @@ def changes_detected(
         session.execute(insert(_states), rows)
     for alert in alerts:
         plain(add_alert)(session, tenant_id, alert, receivers=receivers, group_within=group_within, at=at)
+    there = plain(rules_looked_at)(session, tenant_id, looked or {})
     for alert in told:
-        plain(add_alert)(session, tenant_id, alert, receivers=receivers, at=at)
-    plain(rules_looked_at)(session, tenant_id, looked or {})
+        if alert.data["rule"] in there:
+            plain(add_alert)(session, tenant_id, alert, receivers=receivers, at=at)
     return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from rejoinder.errors import ConflictError
@@ -25,6 +25,7 @@ __all__ = [
     "documents_without",
     "get_proposal",
     "list_proposals",
+    "reopen_proposal",
     "replace_open_proposals",
 ]
 
@@ -151,21 +152,32 @@ def close_proposal(
     by: str,
     at: datetime,
     topic: str | None = None,
-) -> None:
-    """Note what a person decided; the same again changes nothing.
+) -> bool:
+    """Note what a person decided; the same again changes nothing. Of several at once one is first.
 
+    Returns:
+        Whether the proposal was open.
     Raises:
         NotFoundError: the tenant has no such proposal.
         ConflictError: something else was decided before.
     """
+    mine = (_proposals.tenant_id == tenant_id, _proposals.id == proposal_id, _proposals.state == "open")
+    said = {"state": state, "topic": topic, "decided_by": by, "decided_at": at}
+    closed = update(table_of(TopicProposal)).where(*mine).values(**said).returning(_proposals.id)
+    if session.execute(closed).first() is not None:
+        return True
     row = get_record(session, TopicProposal, _WHAT, tenant_id, proposal_id)
-    if row.state == state and row.topic == topic:
-        return
-    if row.state != "open":
+    if (row.state, row.topic) != (state, topic):
         raise ConflictError(f"the proposed topic {proposal_id!r} was {row.state} already by {row.decided_by}")
-    row.state, row.topic, row.decided_by, row.decided_at = state, topic, by, at
-    session.add(row)
-    session.flush()
+    return False
+
+
+@writing
+def reopen_proposal(session: Session, tenant_id: str, proposal_id: str, *, topic: str) -> None:
+    """Take back that a proposal was accepted as a topic, where it was."""
+    mine = (_proposals.tenant_id == tenant_id, _proposals.id == proposal_id, _proposals.topic == topic)
+    nothing = {"state": "open", "topic": None, "decided_by": None, "decided_at": None}
+    session.execute(update(table_of(TopicProposal)).where(*mine).values(**nothing))
 
 
 def _stored(session: Session, row: TopicProposal) -> StoredProposal:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from rejoinder.context import utc_now
 from rejoinder.learning.user_trust import UserTrust
 from rejoinder.store.access import add_missing, get_record, list_records, missing, reading, writing
+from rejoinder.store.alerts import ERASED, forget_in_alerts
 from rejoinder.store.tables import (
     AlertRule,
     Conversation,
@@ -19,6 +20,9 @@ from rejoinder.store.tables import (
     EventRow,
     ExampleRow,
     FeedbackRow,
+    QuestionCluster,
+    ReviewItem,
+    TopicProposal,
     User,
     table_of,
 )
@@ -26,9 +30,15 @@ from rejoinder.store.tables import (
 __all__ = ["consents_of", "delete_user", "ensure_user", "get_user", "list_users", "set_consent", "weigh_statements"]
 
 _users = table_of(User).c
+_events = table_of(EventRow).c
 _OF_A_USER: tuple[Table, ...] = tuple(
     table_of(record) for record in (FeedbackRow, ExampleRow, EventRow, DecisionRow, Conversation, AlertRule)
 )
+_DEEDS = (
+    *(table_of(record).c.decided_by for record in (QuestionCluster, TopicProposal)),
+    table_of(ReviewItem).c.reviewed_by,
+)
+"""Columns that name who decided on what is the tenant's."""
 
 
 @writing
@@ -98,7 +108,9 @@ def set_consent(session: Session, tenant_id: str, user_id: str, consent: bool | 
 
 @writing
 def delete_user(session: Session, tenant_id: str, user_id: str) -> dict[str, int]:
-    """Remove a user and all that is theirs: conversations, turns, decisions, feedback, examples, events.
+    """Remove a user and all that is theirs: conversations, turns, decisions, feedback, examples, events, rules of alerts.
+
+    What is the tenant's stays without them: alerts that their rules raised, or that quote what they wrote, and what they decided on.
 
     Returns:
         How many rows of each table named the user (rows below a conversation go with it uncounted).
@@ -106,6 +118,8 @@ def delete_user(session: Session, tenant_id: str, user_id: str) -> dict[str, int
         NotFoundError: nothing of this tenant names the user.
     """
     counts: dict[str, int] = {}
+    wrote = select(_events.id).where(_events.tenant_id == tenant_id, _events.user_id == user_id)
+    event_ids = set(session.scalars(wrote))
     for table in (*_OF_A_USER, table_of(User)):
         column = table.c.id if table.name == "users" else table.c.user_id
         mine: tuple[Any, ...] = (table.c.tenant_id == tenant_id, column == user_id)
@@ -113,6 +127,12 @@ def delete_user(session: Session, tenant_id: str, user_id: str) -> dict[str, int
         if count:
             session.execute(delete(table).where(*mine))
             counts[table.name] = count
+    if of_alerts := forget_in_alerts(session, tenant_id, user_id, event_ids):
+        counts["alerts"] = of_alerts
+    for column in _DEEDS:
+        statement = update(column.table).where(column.table.c.tenant_id == tenant_id, column == user_id)
+        if done := len(session.execute(statement.values({column: ERASED}).returning(column.table.c.id)).all()):
+            counts[str(column.table.name)] = done
     if not counts:
         raise missing("user", user_id)
     session.expire_all()

@@ -17,6 +17,7 @@ from rejoinder.context import Clock, utc_now
 from rejoinder.errors import (
     AccessError,
     AuthenticationError,
+    ConflictError,
     InvalidInputError,
     NotFoundError,
     RejoinderError,
@@ -288,22 +289,36 @@ class Tenants:
             SettingsError: there is no such key, or the value does not fit; nothing was stored.
         """
         path = self._path(key)
-        try:
-            value = orjson.loads(orjson.dumps(value))
-        except (TypeError, ValueError):
-            raise InvalidInputError(
-                f"{'.'.join(path)}: got {type(value).__name__}, expected what JSON can say"
-            ) from None
-        sealed = self._seal(tenant, path, value)
+        sealed = self._seal(tenant, path, _json_of(path, value))
 
         def put(stored: dict[str, Any]) -> None:
-            table = stored
-            for part in path[:-1]:
-                inner = table.get(part)
-                if not isinstance(inner, dict):
-                    inner = table[part] = {}
-                table = inner
-            table[path[-1]] = sealed
+            _table_at(stored, path[:-1])[path[-1]] = sealed
+
+        return await self._change_settings(tenant, path, put)
+
+    async def add_setting(
+        self, tenant: str, path: tuple[str, ...], value: Any, *, beside: Mapping[str, Any]
+    ) -> TenantSettings:
+        """Store one entry of a table of settings that has none of this name: of several at once, one is first.
+
+        Args:
+            path: `(plugin, table, name)`.
+            value: what JSON can say, and no secret.
+            beside: what the table has beside it where the tenant stores no such table.
+        Raises:
+            ConflictError: the tenant stores an entry of this name.
+            NotFoundError: there is no such tenant.
+            SettingsError: there is no such key, or the value does not fit; nothing was stored.
+        """
+        path = self._path(path)
+        value, beside = _json_of(path, value), _json_of(path, dict(beside))
+
+        def put(stored: dict[str, Any]) -> None:
+            table = _table_at(stored, path[:-1])
+            table |= {} if table else beside
+            if path[-1] in table:
+                raise ConflictError(f"the tenant has a setting {'.'.join(path)!r} already")
+            table[path[-1]] = value
 
         return await self._change_settings(tenant, path, put)
 
@@ -505,3 +520,20 @@ class Tenants:
         if model is None:
             return value
         return seal_secrets(model, path[1:], value, lambda secret: self.vault.seal(secret, tenant))
+
+
+def _json_of(path: tuple[str, ...], value: Any) -> Any:
+    try:
+        return orjson.loads(orjson.dumps(value))
+    except (TypeError, ValueError):
+        what = type(value).__name__
+        raise InvalidInputError(f"{'.'.join(path)}: got {what}, expected what JSON can say") from None
+
+
+def _table_at(stored: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """Return a table within stored settings; what is no table yet becomes one."""
+    for part in path:
+        if not isinstance(stored.get(part), dict):
+            stored[part] = {}
+        stored = stored[part]
+    return stored

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,12 +32,14 @@ class _Place:
     """Where reading goes on.
 
     Attributes:
-        end: bytes of the file that were read.
+        mark: what tells that the file is as it was when reading it began.
+        end: bytes of it that were read.
         good: whether any of its rows could be read.
         whole: it was read to its end.
     """
 
     file: str
+    mark: str = ""
     end: int = 0
     good: bool = False
     whole: bool = False
@@ -47,7 +49,8 @@ def poll_folder(folder: Path, cursor: str | None) -> Poll:
     """Return the next rows of the files in a folder, by name; make the folder if need be.
 
     A file that was read to its end is moved to `done`, or to `failed` where no row of it could be read, the next time: only then what was
-    in it is known to be durable. Files that were changed within the last two seconds, links, and those whose names begin with a dot or end
+    in it is known to be durable. One that was changed meanwhile is read again from its beginning instead, since what was read of it before
+    is a duplicate then. Files that were changed within the last two seconds, links, and those whose names begin with a dot or end
     otherwise than text, JSON lines and tables do are left alone.
 
     Raises:
@@ -73,6 +76,9 @@ def _read(folder: Path, place: _Place) -> tuple[list[dict[str, Any]], list[str],
     end, seen = place.end, 0
     try:
         with (folder / place.file).open("rb") as file:
+            mark = _mark(os.fstat(file.fileno()))
+            if mark != place.mark:
+                place, end = _Place(place.file, mark), 0
             found = read_event_rows(file, place.file, start=place.end, most_bytes=_MOST_LINE_BYTES)
             for one in itertools.islice(found, _MOST_ROWS):
                 seen, end = seen + 1, one.end
@@ -88,7 +94,7 @@ def _read(folder: Path, place: _Place) -> tuple[list[dict[str, Any]], list[str],
         whole = True
     if whole and not (place.good or rows or problems):
         problems.append(f"{place.file}: there is nothing in it")
-    return rows, problems, _Place(place.file, end, place.good or bool(rows), whole)
+    return rows, problems, replace(place, end=end, good=place.good or bool(rows), whole=whole)
 
 
 def _row(value: Any) -> dict[str, Any]:
@@ -115,10 +121,18 @@ def _files(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _put_away(folder: Path, place: _Place) -> None:
+    """Move a file that was read away, unless it was changed since, up to the moment of its move."""
     source = folder / place.file
-    if not source.exists():
+    if not source.exists() or _mark(source.stat()) != place.mark:
         return
     target = folder / (DONE if place.good else FAILED)
     target.mkdir(exist_ok=True)
     names = itertools.chain([place.file], (f"{number}-{place.file}" for number in itertools.count(2)))
-    source.rename(next(target / name for name in names if not (target / name).exists()))
+    moved = source.rename(next(target / name for name in names if not (target / name).exists()))
+    if _mark(moved.stat()) != place.mark and not source.exists():
+        moved.rename(source)
+
+
+def _mark(status: os.stat_result) -> str:
+    """Return what is another one after any change of a file."""
+    return f"{status.st_ino}/{status.st_size}/{status.st_mtime_ns}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -194,11 +195,61 @@ async def test_a_bad_document_is_refused_with_its_reason_and_stops_no_other(tmp_
         for (said, _), reason in zip([*list(BAD.items()), ("line is larger", {})], refused, strict=True):
             if said != "at characters":
                 assert said in reason
-        assert (await at.send(b'[{"text": "' + b"x" * 10_000_000 + b'"}]')).status_code == 413
 
         page = "<html><style>p{}</style><p onclick='x()'>Profit <b>rises</b></p><iframe src='//evil'></iframe><script>bad()"
         await at.taken(document(101, text=page, format="html"))
         assert (await at.get("/d101")).json()["text"] == "Profit rises"
+
+
+async def test_what_was_published_is_kept_while_models_are_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as at:
+
+        async def loading(*_: Any, **__: Any) -> None:
+            await asyncio.sleep(3600)
+
+        monkeypatch.setattr(at.application.models, "request_for", loading)
+        async with asyncio.timeout(30):
+            assert (await at.taken([document(1), document(2)]))["accepted"] == 2
+
+
+async def test_one_bad_document_of_an_array_stops_no_other(tmp_path: Path) -> None:
+    async with desk(tmp_path, events={"max_batch_bytes": 12_000_000}) as at:
+        deep = json.loads("[" * 100 + "]" * 100)
+        odd = [document(1), document(2, text="x" * 10_000_000), document(3, data={"x": deep}), 7, document(4)]
+        taken = await at.taken(odd)
+        assert [one["status"] for one in taken["results"]] == ["accepted", *["refused"] * 3, "accepted"]
+        assert "at most 100000 are taken" in taken["results"][1]["reason"]
+        assert "64 levels deep" in taken["results"][2]["reason"]
+        assert taken["results"][3]["reason"] == "the row is no JSON object"
+
+        latin = json.dumps(
+            [document(5), document(6, text="A caf\xe9 opens in Lyon this very week"), document(7)], ensure_ascii=False
+        )
+        taken = await at.taken(latin.encode("latin-1"))
+        assert [one["status"] for one in taken["results"]] == ["accepted", "refused", "accepted"]
+        assert "not UTF-8" in taken["results"][1]["reason"]
+        half = b'[{"text": "\\ud800 is half a character"}, {"text": "Initech opens an office in Porto for robots"}]'
+        taken = await at.taken(half)
+        assert [one["status"] for one in taken["results"]] == ["refused", "accepted"]
+        marked = b"\xef\xbb\xbf" + json.dumps(document(8)).encode()
+        assert (await at.taken(marked))["accepted"] == 1
+        for wrong in (b"\xff\xfe[", b'{"text": "\xe9"}', b'[{"data": {"x": NaN}}, "\xe9"]', b"[" * 5000 + b'"\xe9"'):
+            assert (await at.send(wrong)).status_code == 400
+        assert (await at.send(b'[{"text": "' + b"x" * 12_000_000 + b'"}]')).status_code == 413
+
+        named = [
+            {"txt": "Acme"},
+            document(9, id="a b"),
+            document(10, url="javascript:alert(1)"),
+            document(11, source="\n"),
+        ]
+        reasons = [one["reason"] for one in (await at.taken(named))["results"]]
+        assert reasons[0] == "txt: there is no such field. Did you mean 'text'?"
+        assert reasons[1] == "id: 1 to 200 visible characters of ASCII, no blanks"
+        assert "begins with http:// or https://" in reasons[2]
+        assert reasons[3].startswith("source: 1 to 200 characters")
 
 
 async def test_what_people_typed_is_redacted_and_what_was_published_is_not(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from rejoinder.serving.app import create_app
 from rejoinder.store.events import list_events
 from rejoinder_plugins.feeds import FeedsPlugin
 from rejoinder_plugins.folders import FoldersPlugin
+from rejoinder_plugins.folders.inbox import poll_folder
 
 from tests.support.application import opened
 
@@ -227,6 +228,7 @@ async def test_atom_encodings_and_hostile_pages(tmp_path: Path) -> None:
                 sum(reason in problem for problem in shown["problems"])
                 for reason in ("in the future", "before 1990", "no date that", "at most 100000", "no text")
             ] == [1] * 5
+            assert any(problem.startswith("g7: ") for problem in shown["problems"])
             assert all("root:" not in text and len(text) < 100_000 for text in await at.texts())
 
 
@@ -349,6 +351,48 @@ async def test_a_process_that_ends_between_reading_and_moving_loses_and_doubles_
         assert (await poll_now(at.application, "acme", "desk")).counts == {"duplicate": 1}
         assert (at.inbox / "done" / "a.txt").exists()
         assert len(await at.texts()) == 1
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
+def test_what_is_written_to_a_file_after_it_was_read_is_read_too(tmp_path: Path, name: str) -> None:
+    first, more = {
+        "a.jsonl": ('{"text": "one"}\n{"text": "tw', 'o"}\n'),
+        "a.csv": ("text\none\ntw", "o\n"),
+        "a.txt": ("one and tw", "o"),
+    }[name]
+    written(tmp_path, name, first, age_s=60)
+    poll = poll_folder(tmp_path, None)
+    written(tmp_path, name, first + more, age_s=30)
+    poll = poll_folder(tmp_path, poll.cursor)
+    assert [row["text"] for row in poll.rows] == (["one and two"] if name == "a.txt" else ["one", "two"])
+    assert poll_folder(tmp_path, poll.cursor).rows == ()
+    assert [path.name for path in (tmp_path / "done").iterdir()] == [name]
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_from_its_beginning(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"number {number}"}) for number in range(300)]
+    written(tmp_path, "a.jsonl", "\n".join(lines), age_s=60)
+    poll = poll_folder(tmp_path, None)
+    assert len(poll.rows) == 256
+    others = [line.replace("number", "Number") for line in lines]
+    written(tmp_path, "a.jsonl", "\n".join(others), age_s=30)
+    assert poll_folder(tmp_path, poll.cursor).rows[0] == {"text": "Number 0"}
+
+
+def test_what_is_written_at_the_moment_of_the_move_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "a.txt", "one", age_s=60)
+    poll = poll_folder(tmp_path, None)
+    move = Path.rename
+
+    def late(path: Path, target: Path) -> Path:
+        if target.parent.name == "done":
+            written(tmp_path, "a.txt", "one and two", age_s=30)
+        return move(path, target)
+
+    with monkeypatch.context() as writer:
+        writer.setattr(Path, "rename", late)
+        poll = poll_folder(tmp_path, poll.cursor)
+    assert [row["text"] for row in poll.rows] == ["one and two"]
 
 
 async def test_nobody_reaches_anothers_sources_or_folders(tmp_path: Path) -> None:

@@ -212,6 +212,11 @@ async def test_an_analyst_asks_sets_a_rule_and_looks_at_its_alert(tmp_path: Path
         assert "no knowledge graph" in await at.say("Which suppliers of Acme are affected?")
         assert "Did you mean Globex Corporation?" in await at.say("How is the mood on Globbex this week?")
         assert "2 documents" in await at.say("yes")
+        assert "Did you mean Globex Corporation?" in await at.say("Compare Acme and Globbex")
+        assert (await at.say("How is Initech doing?")).startswith("Initech, ")  # no answer to what was asked
+        assert "Did you mean Globex Corporation?" in await at.say("Compare Acme and Globbex")
+        assert "Globex Corporation is spoken of" not in (said := await at.say("I mean Initech"))
+        assert "- Initech: 1 document" in said
         assert "I know no company" in await at.say("How is the mood on Zzyzx this week?")
         assert "1 document" in await at.say("And Initech?")
 
@@ -236,11 +241,14 @@ async def test_an_analyst_asks_sets_a_rule_and_looks_at_its_alert(tmp_path: Path
         assert {one["source"] for one in at.last["reply"]["citations"]} == {"n0", "n1", "n2", "n3"}
         deliveries = await list_deliveries(at.application.database, "acme")
         assert [one.receiver for one in deliveries] == ["webhook"]
-        assert "is seen to by" in await at.say("acknowledge that alert")
+        assert "is seen to by you" in await at.say("acknowledge that alert")
         assert "No alert is open" in await at.say("what alerts are open?")
 
         assert "Shall I stop alerting you" in await at.say("remove my rule on Acme")
         assert "Removed" in await at.say("yes")
+        await at.application.tenants.set_setting("acme", "alerts.rules_per_user", 0)
+        await at.say("Alert me when sentiment on Acme falls below -0.2")
+        assert "That did not work: 0 rules of alerts are as many as one user may have" in await at.say("yes")
         assert (await at.ask("GET", "/v1/alert-rules")).json()["rules"] == []
 
 

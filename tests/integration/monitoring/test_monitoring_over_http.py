@@ -348,12 +348,18 @@ async def test_an_e_mail_names_incident_and_documents(tmp_path: Path) -> None:
         "sender": "bot@acme.example",
         "to": ["desk@acme.example"],
     }
-    async with server, desk(tmp_path, alerts={"receivers": ["email"]}, alert_email=mail) as at:
+    domain = {
+        "surges": {"bucket_minutes": 1440, "watch": ["mention"]},
+        "examples": 0,
+        "companies": {"ACME": {"name": "Acme Holdings plc", "tickers": ["ACME"]}},
+    }
+    tables = {"alerts": {"receivers": ["email"]}, "alert_email": mail, "finance_sentiment": domain}
+    async with server, desk(tmp_path, **tables) as at:
         await at.send([*documents(range(40), 4), *documents(range(40, 43), 16)])
         await at.work()
         assert await deliver_alerts(at.application, "acme") == 1
     (message,) = got
-    assert "Subject: [warning] Surge of texts about ACME" in message
+    assert "Subject: [warning] Surge of texts about Acme Holdings plc" in message
     assert "Message-ID: <" in message
     assert "Incident: mention:ACME@" in message
     assert "$ACME reports number" in message

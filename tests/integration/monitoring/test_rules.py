@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rejoinder.monitoring.rules import Condition
+from rejoinder.events.reading import read_stream
+from rejoinder.monitoring.rules import Condition, told_by_rules
+from rejoinder.store.alert_rules import remove_alert_rule
+from rejoinder.store.detection import changes_detected, undetected
 from rejoinder.store.personal_data import personal_rows
 
 from tests.integration.monitoring.test_monitoring_over_http import BEGUN, Desk, desk
+from tests.support.application import file_bytes
 
 HOUR = timedelta(hours=1)
 QUIET = {"finance_sentiment": {"surges": {"watch": ["topic"]}, "examples": 0}}
@@ -82,6 +87,66 @@ async def test_a_persons_rules_are_exported_and_go_with_them(tmp_path: Path) -> 
         report = await at.application.eraser.erase("acme", kept["user_id"], by="admin")
         assert report.counts["alert_rules"] == 1
         assert (await at.got("/alert-rules"))["rules"] == []
+
+
+async def test_a_user_has_so_many_rules_at_most(tmp_path: Path) -> None:
+    async with desk(tmp_path, alerts={"rules_per_user": 2}, **QUIET) as at:
+        rule = await wanted(at, measure="count", comparison="above", threshold=5.0)
+        body = {"key": "ACME", "condition": {"measure": "count", "comparison": "above", "threshold": 6.0}}
+        made = await asyncio.gather(*(at.ask("POST", "/alert-rules", json=body) for _ in range(3)))
+        assert sorted(one.status_code for one in made) == [201, 409, 409]
+        refused = next(one for one in made if one.status_code == 409)
+        assert "2 rules of alerts are as many as one user may have" in refused.json()["detail"]
+        assert "remove one first" in refused.json()["detail"]
+        assert (await at.ask("DELETE", f"/alert-rules/{rule}")).status_code == 204
+        assert (await at.ask("POST", "/alert-rules", json=body)).status_code == 201
+        assert (await at.ask("POST", "/alert-rules", who="other", json=body)).status_code == 201
+
+
+async def test_nothing_of_a_person_stays_in_alerts(tmp_path: Path) -> None:
+    async with desk(tmp_path, **QUIET) as at:
+        rule = await wanted(at, measure="count", comparison="above", threshold=1.0, least_documents=2)
+        (kept,) = (await at.got("/alert-rules"))["rules"]
+        me = kept["user_id"]
+        typed = {**texts([1], "loss is what I say of", "mine")[0], "user_id": me}
+        await at.send([*texts([0], "loss", "a"), typed])
+        assert await at.work() == 1
+        (alert,) = (await at.got("/alerts"))["alerts"]
+        assert alert["data"]["user"] == me
+        assert {one["source"] for one in alert["evidence"]} == {"a0", "mine0"}
+        assert (await at.ask("POST", f"/alerts/{alert['id']}/acknowledge")).status_code == 200
+        marked = await at.ask("PUT", f"/alerts/{alert['id']}/mark", json={"mark": "noise"})
+        assert marked.status_code == 200, marked.text
+        await at.application.eraser.erase("other", me, by="admin")
+        assert (await at.got(f"/alerts/{alert['id']}"))["data"]["user"] == me
+        report = await at.application.eraser.erase("acme", me, by="admin")
+        assert report.counts["alerts"] == 1
+        told = await at.ask("GET", f"/alerts/{alert['id']}")
+        assert me not in told.text
+        assert "loss is what I say of" not in told.text
+        assert [one["source"] for one in told.json()["evidence"]] == ["a0"]
+        assert told.json()["acknowledged_by"] == told.json()["marked_by"] == "(erased)"
+        stored = file_bytes(tmp_path)
+        assert b"loss is what I say of" not in stored
+        assert rule.encode() in stored
+
+
+async def test_a_rule_that_is_removed_while_it_is_looked_at_tells_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path, **QUIET) as at:
+        rule = await wanted(at, measure="count", comparison="above", threshold=1.0, least_documents=2)
+        await at.send(texts([0, 1], "loss", "a"))
+        database = at.application.database
+        await read_stream(at.application, "acme")
+        seen = await undetected(database, "acme", limit=64)
+        assert seen is not None
+        told, looked = await told_by_rules(database, "acme", seen.observations, at=at.clock())
+        assert [one.data["rule"] for one in told] == [rule]
+        await remove_alert_rule(database, "acme", rule)
+        now, hour = at.clock(), timedelta(hours=1)
+        assert await changes_detected(
+            database, "acme", seen, [], [], receivers=(), group_within=hour, told=told, looked=looked, at=now
+        )
+        assert (await at.got("/alerts"))["alerts"] == []
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ async def acme(database: Database) -> Acme:
     ids.alert = (await alerts.list_alert_rows(database, "acme"))[0].id
     ids.rule = (
         await alert_rules.add_alert_rule(
-            database, "acme", user_id="ann", key="cards", name="Cards", condition=CONDITION, at=NOON
+            database, "acme", user_id="ann", key="cards", name="Cards", condition=CONDITION, at=NOON, most=9
         )
     ).id
     await mark_alert(database, "acme", ids.alert, "noise", by="ann", at=NOON, wanted_per_day=1)
@@ -293,6 +293,9 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     ),
     "topic_proposals.get_proposal": lambda db, t, a: topic_proposals.get_proposal(db, t, a.proposal),
     "topic_proposals.list_proposals": lambda db, t, _: topic_proposals.list_proposals(db, t, state=None),
+    "topic_proposals.reopen_proposal": lambda db, t, a: topic_proposals.reopen_proposal(
+        db, t, a.proposal, topic="metals"
+    ),
     "topic_proposals.replace_open_proposals": lambda db, t, _: topic_proposals.replace_open_proposals(
         db, t, [found_topic("Other's")], at=NOON
     ),
@@ -312,7 +315,7 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     ),
     "trends.busiest_keys": lambda db, t, _: trends.busiest_keys(db, t, observation().type, LONG, limit=9),
     "alert_rules.add_alert_rule": lambda db, t, a: alert_rules.add_alert_rule(
-        db, t, rule_id=a.rule, user_id="ann", key="cards", name="", condition=CONDITION, at=NOON
+        db, t, rule_id=a.rule, user_id="ann", key="cards", name="", condition=CONDITION, at=NOON, most=9
     ),
     "alert_rules.list_alert_rules": lambda db, t, _: alert_rules.list_alert_rules(db, t, user_id="ann"),
     "alert_rules.remove_alert_rule": lambda db, t, a: alert_rules.remove_alert_rule(db, t, a.rule),
@@ -462,6 +465,9 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "items.known_items": lambda db, t, _: items.known_items(db, t, ["item_1"]),
     "items.list_items": lambda db, t, _: items.list_items(db, t, active=None),
     "items.put_items": lambda db, t, _: items.put_items(db, t, [items.NewItem(id="item_1", title="Other's")]),
+    "items.put_vectors": lambda db, t, _: items.put_vectors(
+        db, t, {"item_1": items.NewItem(id="item_1", title="Item", sha256="sum")}, {"item_1": 1}
+    ),
     "items.vectors_of": lambda db, t, _: items.vectors_of(db, t, "", [""]),
     "items.put_item": lambda db, t, _: items.put_item(db, t, "item_1", title="Other's"),
     "keys.create_key": lambda db, t, _: keys.create_key(db, t, prefix="rk", hash="hash", role="admin"),

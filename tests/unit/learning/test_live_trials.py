@@ -236,7 +236,11 @@ async def test_a_trial_ends_when_a_person_promotes_something_else(start: Any) ->
 
     assert (step.action, "another version was made live" in step.reason) == ("reject", True)
     assert (await get_version(application.database, "acme", trial.model_version_id)).state == "retired"
-    assert await said(application, "ana") == "other"
+
+    async def served() -> bool:
+        return await said(application, "ana") == "other"
+
+    await until(served)
 
 
 async def test_a_step_that_is_broken_off_is_taken_again(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:

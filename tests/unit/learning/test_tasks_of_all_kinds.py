@@ -175,6 +175,20 @@ async def test_a_turn_gets_sensible_predictions_of_every_kind(application: Appli
     assert [(one.text, one.label) for one in places.spans] == [("Berlin", "city")]
 
 
+async def test_vectors_and_states_of_a_message_come_of_one_pass(application: Application) -> None:
+    models = (await application.models.request_for("acme", ANA)).models
+    text = "please send the broken box to Berlin"
+    before = application.encoder.stats.encoded
+
+    models.prefetch(text)
+    places, topics = await models.predict("places", text), await models.predict("topics", text)
+
+    assert places is not None
+    assert topics is not None
+    assert [one.text for one in places.spans] == ["Berlin"]
+    assert application.encoder.stats.encoded == before + 1
+
+
 async def test_an_answer_is_found_beyond_what_the_encoder_reads_at_once(application: Application) -> None:
     said = await predict(application, "answers", "who brings parcels", LONG)
     assert "Post Nord" in said.label

@@ -237,6 +237,32 @@ async def test_the_states_of_tokens_come_through_the_same_queue_and_are_not_kept
     service.close()
 
 
+async def test_vector_and_states_of_a_text_come_of_one_pass() -> None:
+    model = Adaptable()
+    service = EncoderService(model, max_batch=4)
+    assert service.begin_both("early")[1] is None, "the encoder is not loaded yet"
+    first = await _blocked(model, service)
+    vector, states = service.begin_both("abc", scope="t")
+    asked = asyncio.create_task(service.encode("abc", scope="t"))
+    await asyncio.sleep(0)
+    model.go.set()
+    await first
+    assert states is not None
+    assert (await states).states.shape == (3, 4)
+    assert (await states).vector is (await vector)
+    assert (await asked) is (await vector)
+    assert not (await vector).flags.writeable
+    assert model.batches[1:] == [["abc"]]
+
+    vector, states = service.begin_both("abc", scope="t")
+    assert (vector.done(), states) == (True, None), "it is kept, and no pass gives states"
+    service.close()
+    vector, states = service.begin_both("late")
+    assert states is None
+    with pytest.raises(ModelNotReadyError):
+        await vector
+
+
 async def test_a_long_text_does_not_go_with_short_ones(model: Slow, service: EncoderService) -> None:
     first = await _blocked(model, service)
     texts = ["short one", "x" * 300, "short two", "y" * 290]

@@ -115,3 +115,12 @@ def test_a_classifier_reads_what_was_meant(tmp_path: Path) -> None:
     classifier.save(tmp_path / "head")
     assert spelled(TextClassifier.load(tmp_path / "head"), "where is my carrd") == "where is my card"
     assert spelled(object(), "crad") == "crad"
+
+
+def test_a_classifier_of_documents_reads_them_as_they_are(tmp_path: Path) -> None:
+    examples = [Example(id=str(n), task="mood", text=text, label="good") for n, text in enumerate(TEXTS)]
+    classifier = TextClassifier(mends_slips=False)
+    classifier.fit(examples, np.eye(len(TEXTS), 8, dtype=np.float32), seed=0)
+    classifier.save(tmp_path / "head")
+    for one in (classifier, TextClassifier.load(tmp_path / "head")):
+        assert spelled(one, "where is my crad") == "where is my crad"

@@ -94,7 +94,8 @@ async def run(effect: Effect, context: Context) -> EffectResult | None:
         row = await context.monitoring.acknowledge(effect.arguments["alert"], by=context.caller.id, at=context.now())
     except NotFoundError as error:
         return EffectResult(name=_ACKNOWLEDGE, ok=False, error=str(error))
-    return EffectResult(name=_ACKNOWLEDGE, ok=True, value=f"“{row.title}” is seen to by {row.acknowledged_by}")
+    who = "you" if row.acknowledged_by == context.caller.id else row.acknowledged_by
+    return EffectResult(name=_ACKNOWLEDGE, ok=True, value=f"“{row.title}” is seen to by {who}")
 
 
 async def alert_answer(

@@ -18,7 +18,13 @@ from rejoinder_finance_sentiment.conversation.affected import around
 from rejoinder_finance_sentiment.conversation.changes import drivers, more_of, terms
 from rejoinder_finance_sentiment.conversation.chart import chart_card
 from rejoinder_finance_sentiment.conversation.figures import Figures, cited, figures_of
-from rejoinder_finance_sentiment.conversation.words import change_in_words, level_in_words, short, tally_in_words
+from rejoinder_finance_sentiment.conversation.words import (
+    change_in_words,
+    documents_in_words,
+    level_in_words,
+    short,
+    tally_in_words,
+)
 from rejoinder_finance_sentiment.reading.topics import TOPIC
 
 if TYPE_CHECKING:
@@ -142,7 +148,9 @@ async def _why(question: Question) -> _Told:
     before = await question.monitoring.counts_in(TOPIC, figures.before.documents)
     grown = more_of(now, figures.now.count, before, figures.before.count)[:_TOPICS]
     if grown:
-        topics = ", ".join(f"{topic} ({count} documents, {earlier} before)" for topic, count, earlier in grown)
+        topics = ", ".join(
+            f"{topic} ({documents_in_words(count)}, {earlier} before)" for topic, count, earlier in grown
+        )
         said.append(f"Topics with a larger share than before: {topics}.")
     alerts = [
         one
@@ -191,26 +199,26 @@ async def _affected(question: Question) -> _Told:
             None,
             (),
         )
-    if not near.found:
+    if near is None:
         return (
             f"The knowledge graph does not know {name}, so I do not know which companies are linked with it.",
             None,
             (),
         )
-    if not near.linked:
+    if not near.links:
         what = ways[0].word if ways else "companies linked with it"
         there = ", ".join(one.replace("_", " ") for one in near.relations)
         known = f" Of {name} it knows: {there}." if there else ""
         return f"The knowledge graph names no {what} of {name}.{known}", None, ()
-    shown = near.linked[:_MOST_LINKED]
+    shown = near.links[:_MOST_LINKED]
     figures = [(one, await question.figures(question.directory.key_of(one.id, one.name), one.name)) for one in shown]
     figures.sort(key=lambda pair: (pair[1].now.sentiment is None, pair[1].now.sentiment or 0.0, pair[1].name))
     lines = [f"Linked with {name} in the knowledge graph, {question.period.in_words(question.monitoring.time_zone)}:"]
     for one, of in figures:
         change = "" if not of.now.count else f", {change_in_words(of)}"
         lines.append(f"- {one.name} ({one.says}): {tally_in_words(of.now)}{change}")
-    if len(near.linked) > len(shown):
-        lines.append(f"and {len(near.linked) - len(shown)} more.")
+    if len(near.links) > len(shown):
+        lines.append(f"and {len(near.links) - len(shown)} more.")
     worse = [of.name for _, of in figures if of.change is not None and of.change < -0.05]
     if worse:
         lines.append(f"Sentiment fell for: {', '.join(worse)}.")

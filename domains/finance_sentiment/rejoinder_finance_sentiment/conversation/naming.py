@@ -136,6 +136,9 @@ class Directory:
         from rapidfuzz import fuzz, process
 
         wanted = " ".join(normalised(name).split())
+        begin_so = [key for words, key in self._called if f"{words} ".startswith(f"{wanted} ")]
+        if begin_so:
+            return tuple(dict.fromkeys(begin_so))[:_MOST_MEANT]
         called = [words for words, _ in self._called]
         best = process.extract(wanted, called, scorer=fuzz.WRatio, score_cutoff=_ALIKE, limit=3 * _MOST_MEANT)
         return tuple(dict.fromkeys(self._called[place][1] for _, _, place in best))[:_MOST_MEANT]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from rejoinder.context import Context
-from rejoinder.errors import NotFoundError
+from rejoinder.errors import ConflictError, NotFoundError
 from rejoinder.monitoring.rules import Condition
 from rejoinder.payloads import Action, Effect, EffectResult, Option
 from rejoinder.store.tables import AlertRule
@@ -129,9 +129,11 @@ async def run(effect: Effect, context: Context) -> EffectResult | None:
     said, me = effect.arguments, context.caller.id
     if effect.name == _ADD:
         condition = Condition.model_validate(said["condition"])
-        row = await monitoring.add_rule(
-            f"rule_{effect.key[:32]}", me, said["key"], said["name"], condition, at=context.now()
-        )
+        rule = f"rule_{effect.key[:32]}"
+        try:
+            row = await monitoring.add_rule(rule, me, said["key"], said["name"], condition, at=context.now())
+        except ConflictError as error:
+            return EffectResult(name=_ADD, ok=False, error=f"{error}.")
         return EffectResult(name=_ADD, ok=True, value=rule_line(row))
     found = next((one for one in await monitoring.rules(me) if one.id == said["rule"]), None)
     try:

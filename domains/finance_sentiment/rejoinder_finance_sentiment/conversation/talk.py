@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from rejoinder_finance_sentiment.conversation.choosing import places_named, says
 from rejoinder_finance_sentiment.conversation.memory import Memory, Request
 from rejoinder_finance_sentiment.conversation.naming import Directory, Named
 from rejoinder_finance_sentiment.conversation.periods import Period, past_days, read_period
+from rejoinder_finance_sentiment.conversation.slips import mended
 from rejoinder_finance_sentiment.conversation.turn import Turn
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ _COMPANY: Final = "finance_sentiment.company"
 _MOST_COMPARED: Final = 6
 _OFFERED: Final = 4
 _IN_SCOPE: Final = 0.5
+_LONGEST_CHOICE: Final = 6
+"""Words in which a company is picked at most."""
+_ASKS: Final = re.compile(
+    r"\b(?:how|what|why|which|who|when|compare|alert|tell|show|list|remove|acknowledge|is|are|was|were|do|does|did)\b",
+    re.IGNORECASE,
+)
 _OF_ONE: Final = frozenset((intents.WHY, intents.AFFECTED))
 
 
@@ -100,7 +108,7 @@ async def _answer_to(asked: str | None, offered: Sequence[Option], turn: Turn) -
     waiting = turn.memory.waiting
     if asked != _COMPANY or waiting is None:
         return None
-    key = _chosen(turn.message.text, offered, turn.directory)
+    key = _chosen(turn, offered)
     if key is None:
         return None
     keys = tuple(dict.fromkeys((*waiting.keys, key)))
@@ -109,8 +117,9 @@ async def _answer_to(asked: str | None, offered: Sequence[Option], turn: Turn) -
     )
 
 
-def _chosen(text: str, offered: Sequence[Option], directory: Directory) -> str | None:
+def _chosen(turn: Turn, offered: Sequence[Option]) -> str | None:
     """Return the company that answers the question which one is meant."""
+    text = turn.message.text
     if len(offered) == 1 and says_yes(text):
         return offered[0].value
     said = text.strip().casefold()
@@ -119,13 +128,17 @@ def _chosen(text: str, offered: Sequence[Option], directory: Directory) -> str |
             return one.value
     if places := places_named(text, len(offered)):
         return offered[places[0]].value
-    return next(iter(directory.read(text).keys), None) if len(text.split()) <= 6 else None
+    asks_anew = turn.request.intent not in ("", intents.FOLLOW_UP) and _ASKS.search(text) is not None
+    if asks_anew or len(text.split()) > _LONGEST_CHOICE:
+        return None
+    return next(iter(turn.directory.read(text).keys), None)
 
 
 def _read(turn: Turn) -> Turn:
     """Return the turn with the companies and the time that the message names."""
     named = turn.directory.read(turn.message.text)
     last = turn.memory.last
+    named = replace(named, rest=mended(named.rest, intents.plain_words()))
     found = read_period(
         named.rest, turn.context.now(), turn.monitoring.time_zone, earlier=None if last is None else last.period
     )

@@ -20,6 +20,8 @@ __all__ = ["Company", "CompanyIndex", "How", "Mention"]
 How = Literal["name", "alias", "ticker", "cashtag", "subsidiary"]
 
 _CASHTAG: Final = re.compile(r"(?<![\w$])\$([A-Za-z]{1,5}(?:\.[A-Za-z]{1,2})?)(?!\w)")
+_APART: Final = re.compile(r"(?<![\w$])\$ ([A-Za-z]{2,5})(?!\w)")
+"""A cashtag of a text that was cut into words, for tickers that are declared."""
 _LISTED: Final = re.compile(
     r"\b(?:NYSE|NASDAQ|Nasdaq|AMEX|LSE|NSE|BSE|HEL|OMX|TSX|ASX|HKEX|XETRA)\s*:\s*([A-Z0-9]{1,6}(?:\.[A-Z]{1,2})?)\b"
 )
@@ -102,6 +104,11 @@ class CompanyIndex:
         """How many companies there are."""
         return len(self._companies)
 
+    def name(self, key: str) -> str:
+        """Return what a company is called; the key itself where nobody declared it."""
+        company = self._companies.get(key)
+        return key if company is None else company.name
+
     @property
     def companies(self) -> tuple[Company, ...]:
         """All of them."""
@@ -119,12 +126,20 @@ class CompanyIndex:
         return sorted(found.values(), key=lambda one: (one.start, one.how == "subsidiary"))
 
     def _by_sign(self, text: str) -> Iterator[Mention]:
-        for pattern, how in ((_CASHTAG, "cashtag"), (_LISTED, "ticker")):
+        signs: tuple[tuple[re.Pattern[str], How], ...] = (
+            (_CASHTAG, "cashtag"),
+            (_APART, "cashtag"),
+            (_LISTED, "ticker"),
+        )
+        for pattern, how in signs:
             for match in pattern.finditer(text):
                 ticker = match[1].upper()
+                if pattern is _APART and match[1] != ticker and _is_common(match[1].casefold()):
+                    continue
                 start, end = match.span() if how == "cashtag" else match.span(1)
-                keys = self._tickers.get(ticker) or ([ticker] if how == "cashtag" else [])
-                yield from _mentions(keys, start, end, "cashtag" if how == "cashtag" else "ticker")
+                yield from _mentions(
+                    self._tickers.get(ticker) or ([ticker] if pattern is _CASHTAG else []), start, end, how
+                )
 
     def _by_words(self, text: str) -> Iterator[Mention]:
         words = words_of(text)

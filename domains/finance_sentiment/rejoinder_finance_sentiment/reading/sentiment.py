@@ -35,7 +35,7 @@ def new_learner() -> Learner:
     # heavy, and needed only where a model is loaded
     from rejoinder.models.tasks.text_classification import TextClassifier
 
-    return TextClassifier(labels=LABELS)
+    return TextClassifier(labels=LABELS, mends_slips=False)
 
 
 def clipped(text: str | None) -> str:

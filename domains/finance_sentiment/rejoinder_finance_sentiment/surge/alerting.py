@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -29,11 +29,18 @@ _WHAT: Final = {"mention": "texts about {}", _TOPIC: "texts on the topic {}", SE
 
 
 async def detect_surges(
-    observations: Sequence[Observation], state: DetectorState, settings: FinanceSentimentSettings, context: Context
+    observations: Sequence[Observation],
+    state: DetectorState,
+    settings: FinanceSentimentSettings,
+    context: Context,
+    name_of: Callable[[str], str],
 ) -> Detection | None:
     """Return the next state of a series and the surges that its observations make; None for a series that is not watched.
 
     Observations are taken in the order of their dates. One whose bucket is over is left out: trends count it, an alarm would come late.
+
+    Args:
+        name_of: tells what a company is called.
     """
     kind, _, key = state.key.partition(":")
     if kind not in settings.surges.watch or not key:
@@ -42,7 +49,8 @@ async def detect_surges(
     alerts = []
     for surge, at in found:
         companies = [] if kind == _TOPIC else await linked_companies(context, key, settings.company_kinds)
-        alerts.append(_alert(kind, key, surge, at, companies, settings.surges))
+        name = key if kind == _TOPIC else name_of(key)
+        alerts.append(_alert(kind, key, name, surge, at, companies, settings.surges))
     return Detection(state=after, alerts=tuple(alerts))
 
 
@@ -81,12 +89,13 @@ def _counted(kind: str, observations: Iterable[Observation]) -> Iterator[Observa
 def _alert(
     kind: str,
     key: str,
+    name: str,
     surge: Surge,
     at: datetime,
     companies: Sequence[dict[str, Json]] | None,
     settings: SurgeSettings,
 ) -> Alert:
-    what = _WHAT.get(kind, f"{kind} {{}}").format(key)
+    what = _WHAT.get(kind, f"{kind} {{}}").format(name)
     since = datetime.fromtimestamp(surge.since, UTC)
     told = [
         f"{surge.observed} {what} since {since:%Y-%m-%d %H:%M} UTC, where {surge.expected:.1f} are usual: {surge.ratio:.1f} times as many."

@@ -65,7 +65,8 @@ class CountSettings:
         warm_up: buckets from which on there are alarms.
         least: documents in a surge at least.
         cool_down: buckets without a surge after which the next one is another incident, > 0.
-        step: most evidence of one bucket, as a share of the threshold, > 0: below 1 a single bucket is no surge.
+        step: most evidence of one bucket, as a share of the threshold, > 0: below 1 a single bucket is no surge,
+        sure: except with so many times the threshold, > 1.
     """
 
     bucket_s: float = 3600.0
@@ -76,6 +77,7 @@ class CountSettings:
     least: int = 4
     cool_down: int = 1
     step: float = 0.8
+    sure: float = 2.0
 
     @property
     def threshold(self) -> float:
@@ -257,7 +259,8 @@ class CountSeries:
         size = 1 / (self._dispersion() + 1 / self.shape)
         factor = self.settings.factor
         ratio = self.count * math.log(factor) - (self.count + size) * math.log((size + factor * mean) / (size + mean))
-        return min(ratio, self.settings.step * self._threshold(0.0))
+        threshold = self._threshold(0.0)
+        return ratio if ratio >= self.settings.sure * threshold else min(ratio, self.settings.step * threshold)
 
     def _threshold(self, marked: float) -> float:
         return max(1.0, self.settings.threshold + self.bar + marked)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rejoinder.errors import EncoderBusyError, InvalidInputError, ModelNotReadyError
@@ -92,20 +92,28 @@ class _Entry:
     """One text to encode, and all who wait for it.
 
     Attributes:
-        key: None where the states of all tokens are wanted, which are not kept.
+        key: under which its vector is kept; None: it is not.
         tokens: about how many.
+        waiters: who wait for its vector.
+        states: who waits for the states of its tokens, which are not kept; None: nobody.
     """
 
     key: _Key | None
     text: _Text
     adapter: Adapter | None
     tokens: int
-    waiters: list[asyncio.Future[Any]] = field(default_factory=list)
+    waiters: list[asyncio.Future[NDArray[np.float32]]] = field(default_factory=list)
+    states: asyncio.Future[TokenStates] | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether anybody still waits."""
-        return not all(waiter.cancelled() for waiter in self.waiters)
+        return any(not waiter.cancelled() for waiter in self.all_waiters)
+
+    @property
+    def all_waiters(self) -> list[asyncio.Future[Any]]:
+        """Who wait for the vector or the states."""
+        return [*self.waiters, *(() if self.states is None else (self.states,))]
 
 
 class EncoderService:
@@ -211,10 +219,28 @@ class EncoderService:
 
     def begin(self, text: str, *, scope: str = "") -> asyncio.Future[NDArray[np.float32]]:
         """Start to encode a text by the base encoder; the future gives what `encode` returns, or raises the same."""
+        return self._begin(text, scope, None)
+
+    def begin_both(
+        self, text: str, *, scope: str = ""
+    ) -> tuple[asyncio.Future[NDArray[np.float32]], asyncio.Future[TokenStates] | None]:
+        """Start as `begin`, and get the states of all tokens of the same forward pass, as `encode_tokens` returns them; None where none is
+        needed for the vector, or the encoder is not loaded yet or gives no states."""
+        states: asyncio.Future[TokenStates] | None = None
+        if self._loaded.done() and self._loaded.exception() is None and hasattr(self._loaded.result(), "encode_tokens"):
+            states = asyncio.get_running_loop().create_future()
+        vector = self._begin(text, scope, states)
+        return vector, None if states is None or states.cancelled() else states
+
+    def _begin(
+        self, text: str, scope: str, states: asyncio.Future[TokenStates] | None
+    ) -> asyncio.Future[NDArray[np.float32]]:
         begun: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
         try:
-            found = self._submit([text], scope, None)[0]
+            found = self._submit([text], scope, None, states)[0]
         except Exception as error:  # told to whoever asks for the vector
+            if states is not None:
+                states.cancel()
             begun.set_exception(error)
             return begun
         if isinstance(found, asyncio.Future):
@@ -243,21 +269,23 @@ class EncoderService:
 
     async def encode_tokens(self, text: str | tuple[str, str], *, adapter: Adapter | None = None) -> TokenStates:
         """Return the states of all tokens of a text, or of a pair that is read as one; they are not kept. Raises as `encode`."""
-        loop = asyncio.get_running_loop()
-        entry = _Entry(None, text, adapter, self._tokens(text))
+        states: asyncio.Future[TokenStates] = asyncio.get_running_loop().create_future()
+        entry = _Entry(None, text, adapter, self._tokens(text), states=states)
         self.start()
         with self._wake:
             self._make_room([entry])
             self._misses += 1
-            waiter: asyncio.Future[TokenStates] = loop.create_future()
-            entry.waiters.append(waiter)
             self._enqueue([entry])
-        return await waiter
+        return await states
 
     def _submit(
-        self, texts: Sequence[str], scope: str, adapter: Adapter | None
+        self,
+        texts: Sequence[str],
+        scope: str,
+        adapter: Adapter | None,
+        states: asyncio.Future[TokenStates] | None = None,
     ) -> list[NDArray[np.float32] | asyncio.Future[NDArray[np.float32]]]:
-        """For each text its cached vector or the future of it."""
+        """For each text its cached vector or the future of it; `states` of one text is cancelled where it is not encoded anew."""
         loop = asyncio.get_running_loop()
         adapter_id = "" if adapter is None else adapter.id
         keys = [(scope, adapter_id, _short(text)) for text in texts]
@@ -269,6 +297,10 @@ class EncoderService:
                 if key not in self._cache and key not in self._coming
             }
             self._make_room(list(fresh.values()))
+            if states is not None and fresh:
+                fresh[keys[0]].states = states
+            elif states is not None:
+                states.cancel()
             self._coming.update(fresh)
             found: list[NDArray[np.float32] | asyncio.Future[NDArray[np.float32]]] = []
             waiters: dict[_Key, asyncio.Future[NDArray[np.float32]]] = {}
@@ -371,7 +403,7 @@ class EncoderService:
             self._queued_tokens = 0
             self._coming.clear()
             self._wake.notify_all()
-        _deliver((waiter, error) for entry in waiting for waiter in entry.waiters)
+        _deliver((waiter, error) for entry in waiting for waiter in entry.all_waiters)
 
     def _next_batch(self) -> list[_Entry] | None:
         """Wait for texts; None when closed."""
@@ -397,7 +429,9 @@ class EncoderService:
         if not self._queue:
             return []
         first = self._queue[0]
-        others = [entry for entry in self._queue if (entry.key is None) == (first.key is None) and entry is not first]
+        others = [
+            entry for entry in self._queue if (entry.states is None) == (first.states is None) and entry is not first
+        ]
         if len(others) >= self._max_batch or any(entry.tokens != first.tokens for entry in others):
             others.sort(key=lambda entry: abs(entry.tokens - first.tokens))
         batch, longest, total = [first], first.tokens, first.tokens
@@ -427,35 +461,45 @@ class EncoderService:
         self._finish(batch, results, encoded=len(batch))
 
     def _finish(self, batch: Sequence[_Entry], results: Sequence[Any], *, encoded: int = 0) -> None:
-        """Keep the vectors, and give everybody what they wait for."""
+        """Keep the vectors, and give everybody what they wait for.
+
+        Args:
+            results: of each a vector, states where somebody waits for them, or the error.
+        """
+        vectors = [getattr(result, "vector", result) for result in results]
         with self._wake:
             self._batches += encoded > 0
             self._encoded += encoded
-            for entry, result in zip(batch, results, strict=True):
+            for entry, vector in zip(batch, vectors, strict=True):
                 if entry.key is None:
                     continue
                 self._coming.pop(entry.key, None)
                 if encoded and self._cache_size:
-                    self._cache[entry.key] = result
+                    self._cache[entry.key] = vector
             while len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
         # Last, so that whoever asks again at once finds the vector kept.
-        _deliver((waiter, result) for entry, result in zip(batch, results, strict=True) for waiter in entry.waiters)
+        _deliver((waiter, vector) for entry, vector in zip(batch, vectors, strict=True) for waiter in entry.waiters)
+        _deliver(
+            (entry.states, result) for entry, result in zip(batch, results, strict=True) if entry.states is not None
+        )
 
 
 def _encode(encoder: Any, batch: Sequence[_Entry]) -> Sequence[Any]:
-    """Return read-only vectors, each with memory of its own, or states."""
+    """Return read-only vectors, each with memory of its own, or states with such vectors."""
     texts = [entry.text for entry in batch]
     adapters = [entry.adapter for entry in batch]
     arguments = {} if all(adapter is None for adapter in adapters) else {"adapters": adapters}
-    if batch[0].key is None:
-        states: Sequence[TokenStates] = encoder.encode_tokens(texts, **arguments)
-        return states
-    # Rows are copied, so that one kept vector does not keep its whole batch alive.
-    rows = [row.copy() for row in encoder.encode(texts, **arguments)]
-    for row in rows:
-        row.flags.writeable = False
-    return rows
+    if batch[0].states is not None:
+        return [replace(states, vector=_own(states.vector)) for states in encoder.encode_tokens(texts, **arguments)]
+    return [_own(row) for row in encoder.encode(texts, **arguments)]
+
+
+def _own(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a read-only copy, so that one kept vector does not keep its whole batch alive."""
+    row = row.copy()
+    row.flags.writeable = False
+    return row
 
 
 def _deliver(results: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:

@@ -96,6 +96,7 @@ class TextClassifier:
         oos_label: the label of examples that no label fits; never predicted, it lowers `in_scope`. None: there are no such examples.
         top_k: how many labels `Prediction.ranking` holds, >= 1.
         in_scope_loss: share of in-scope texts in [0, 1] that may be rejected although their label was right.
+        mends_slips: whether slips of the keyboard are set right before a text is read; in what is no message, as news, most are names.
 
     Source: see `rejoinder.models.heads.scoring`, `kernel`, `landmarks`, `calibration` and `out_of_scope`.
     """
@@ -111,12 +112,14 @@ class TextClassifier:
         oos_label: str | None = None,
         top_k: int = 5,
         in_scope_loss: float = DEFAULT_BUDGET,
+        mends_slips: bool = True,
     ) -> None:
         """Nothing is known before `fit`, `update` or `load`; see the class for arguments."""
         self._known_labels = tuple(dict.fromkeys(labels))
         self._oos_label = oos_label
         self._top_k = top_k
         self._in_scope_loss = in_scope_loss
+        self._mends_slips = mends_slips
         self._state: _State | None = None
 
     @property
@@ -295,7 +298,7 @@ class TextClassifier:
 
     def spelled(self, text: str) -> str:
         """Return a text with slips of the keyboard set right, by the words it was taught; see `rejoinder.models.learner.spelled`."""
-        return text if self._state is None else self._state.spelling.corrected(text)
+        return self._state.spelling.corrected(text) if self._state is not None and self._mends_slips else text
 
     def predict_batch(self, texts: Sequence[str], vectors: Floats) -> list[Prediction]:
         """Predict, in order; 0.1 ms (0.2 with cold caches) for one text with 10,000 known examples; see `Learner.predict_batch`."""
@@ -357,6 +360,7 @@ class TextClassifier:
             "oos_label": self._oos_label,
             "top_k": self._top_k,
             "in_scope_loss": self._in_scope_loss,
+            "mends_slips": self._mends_slips,
         }
         save_artefact(Path(folder), kind=KIND, arrays=arrays, settings=settings)
 
@@ -369,6 +373,7 @@ class TextClassifier:
             oos_label=settings["oos_label"],
             top_k=settings["top_k"],
             in_scope_loss=settings["in_scope_loss"],
+            mends_slips=settings.get("mends_slips", True),
         )
         made._state = _State(
             tuple(settings["labels"]),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from rejoinder.monitoring.rules import condition_of
+from rejoinder.monitoring.settings import alerts_of
 from rejoinder.serving.access import Entry, May
 from rejoinder.serving.door import TheDoor
 from rejoinder.serving.problems import responses_for
@@ -39,14 +40,14 @@ async def list_rules(
     "",
     status_code=201,
     response_model=AlertRuleOut,
-    responses=responses_for("not-found", "media-type", "invalid-input"),
+    responses=responses_for("not-found", "conflict", "media-type", "invalid-input"),
     summary="Want to be told",
 )
 async def add_rule(body: AlertRuleIn, entry: Reader, door: TheDoor) -> Response:
     """An alert is raised when the condition begins to hold, and again when it has ceased to hold in between. It is delivered as those of
-    detected surges are, and never told as a part of another."""
-    await door.application.tenants.get(entry.tenant)
+    detected surges are, and never told as a part of another. A user has at most `alerts.rules_per_user` rules."""
     application = door.application
+    settings = (await application.tenants.served(entry.tenant)).settings
     made = await add_alert_rule(
         application.database,
         entry.tenant,
@@ -55,6 +56,7 @@ async def add_rule(body: AlertRuleIn, entry: Reader, door: TheDoor) -> Response:
         name=body.name,
         condition=body.condition.model_dump(),
         at=application.clock(),
+        most=alerts_of(settings).rules_per_user,
     )
     return json_response(told_rule(made), 201)
 

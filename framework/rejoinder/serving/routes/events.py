@@ -77,7 +77,8 @@ async def send_events(request: Request, entry: Annotated[Entry, Depends(May("ing
     accepted is durable. The same id or content again changes nothing, so that all can be sent again after an error; the same id with
     other content is refused. When too many events wait to be read, the answer is 503 with `Retry-After`."""
     application = door.application
-    ingestion = EventIngestion(application, await application.models.request_for(entry.tenant, entry.caller))
+    settings = (await application.tenants.served(entry.tenant)).settings
+    ingestion = EventIngestion(application, entry.tenant, entry.caller, settings)
     results = _Results()
     media = request.headers.get("content-type", "")
     if is_lines(media):

@@ -71,8 +71,8 @@ async def behaved(did: BehaviourIn, entry: Annotated[Entry, Depends(May("convers
         "item_id": did.item_id,
         "data": {} if did.value is None else {"value": did.value},
     }
-    request = await application.models.request_for(entry.tenant, entry.caller)
-    (result,) = await EventIngestion(application, request).take([(0, sent)])
+    settings = (await application.tenants.served(entry.tenant)).settings
+    (result,) = await EventIngestion(application, entry.tenant, entry.caller, settings).take([(0, sent)])
     if result.status == "refused":
         raise InvalidInputError(result.reason)
     return json_response({"id": result.id, "status": result.status, "reason": result.reason})
