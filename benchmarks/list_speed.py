@@ -1,9 +1,12 @@
 """Time of a list of 10 from a large catalogue, in one thread: candidates, chance, diversity, reasons left out.
 
-    python benchmarks/list_speed.py [--items 100000] [--lists 200] [--json OUT]
+    python benchmarks/list_speed.py [--items 100000] [--lists 200] [--trained [--folder FOLDER]] [--json OUT]
 
 Items are drawn: vectors of 384 numbers around 200 centres, and 200,000 events of 5,000 people, who keep to a few centres. Each list is for
 somebody with five clicks and three lists before. Wanted: a median of at most 25 ms.
+
+With `--trained`, a trained recommender serves as well. Its sources are fitted on these events, each with the first of its settings, and its
+weights are all 1, since neither settings nor weights change what a list costs. That takes minutes; `--folder` keeps it for the next time.
 """
 
 from __future__ import annotations
@@ -16,13 +19,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from rejoinder.items.attributes import attributes_of
 from rejoinder.items.catalogue import BehaviourLog, Catalogue, CatalogueItem
 from rejoinder.payloads import Decision, Event
+from rejoinder_recommendation.candidates import SETTINGS, fit_sources
+from rejoinder_recommendation.conditional_logit import ConditionalLogit
+from rejoinder_recommendation.features import CONTENT_COLUMNS, FEATURES, gather
+from rejoinder_recommendation.item_content import ItemContent, attribute_graph
 from rejoinder_recommendation.lists.person import person_from
 from rejoinder_recommendation.lists.ranking import make_list
-from rejoinder_recommendation.lists.shelf import Shelf
+from rejoinder_recommendation.lists.shelf import Shelf, liked_items
+from rejoinder_recommendation.lists.trained_part import TrainedOnShelf
 from rejoinder_recommendation.lists.wish import Wish, allowed_items
+from rejoinder_recommendation.recommender import Recommender
 from rejoinder_recommendation.settings import RecommendationSettings
+from rejoinder_recommendation.trained import TrainedRecommender
 
 WANTED_MS = 25.0
 CENTRES, DIM, PEOPLE, EACH = 200, 384, 5000, 40
@@ -34,11 +45,31 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def trained_on(shelf: Shelf, log: BehaviourLog, folder: Path | None) -> TrainedOnShelf:
+    """Return a recommender of the drawn events, read from the folder where one is there."""
+    if folder is not None and folder.exists():
+        return TrainedOnShelf(TrainedRecommender.load(folder), shelf)
+    catalogue = shelf.catalogue
+    events = liked_items(catalogue, log, lambda kind, data: 1.0)
+    tags = attribute_graph([attributes_of(item.data) for item in catalogue.items], catalogue.place)
+    content = ItemContent(catalogue.vectors.astype(np.float64), *tags)
+    settings = {name: some[0] for name, some in SETTINGS.items()}
+    evidence = gather(events, content, fit_sources(events, content, settings, seed=0))
+    rankers = [ConditionalLogit(np.ones(size), 1.0) for size in (len(CONTENT_COLUMNS), len(FEATURES))]
+    ids = tuple(item.id for item in catalogue.items)
+    made = TrainedRecommender(Recommender(evidence, settings, *rankers), ids, "drawn", 0, "drawn")
+    if folder is not None:
+        made.save(folder)
+    return TrainedOnShelf(made, shelf)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--lists", type=int, default=200)
+    parser.add_argument("--trained", action="store_true")
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     noise = np.random.default_rng(0)
@@ -46,7 +77,9 @@ def main() -> None:
     vectors = noise.normal(size=(CENTRES, DIM))[centre] + noise.normal(size=(options.items, DIM))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     items = [
-        CatalogueItem(str(number), f"Item {number}", "", {"price": 1.0}, available=True)
+        CatalogueItem(
+            str(number), f"Item {number}", "", {"price": 1.0, "tags": [f"tag {centre[number]}"]}, available=True
+        )
         for number in range(options.items)
     ]
     of_centre = [np.flatnonzero(centre == one) for one in range(CENTRES)]
@@ -63,6 +96,7 @@ def main() -> None:
     shelf = Shelf(Catalogue(items, vectors), log, lambda kind, data: 1.0)
     made_s = time.perf_counter() - started
     grown_mb = resident_mb() - catalogue_mb
+    trained = trained_on(shelf, log, options.folder) if options.trained else None
     rules, times = RecommendationSettings(), []
     for _ in range(options.lists):
         mine = [str(one) for one in noise.choice(of_centre[noise.integers(CENTRES)], 30)]
@@ -83,13 +117,15 @@ def main() -> None:
         started = time.perf_counter()
         person = person_from(shelf, events, lists, lambda kind, data: 1.0)
         allowed = allowed_items(shelf, Wish(), rules)
-        made = make_list(shelf, person, allowed, rules, limit=10, now=0.0, explore=True, noise=noise)
+        said = None if trained is None else trained.says(person, allowed)
+        made = make_list(shelf, person, allowed, rules, limit=10, now=0.0, trained=said, explore=True, noise=noise)
         times.append((time.perf_counter() - started) * 1000)
         if len(made) != 10:
             raise SystemExit("a list is too short")
     p50, p95 = np.percentile(times, [50, 95])
     ok = bool(p50 <= WANTED_MS)
-    print(f"{options.items} items: shelf made in {made_s:.1f} s; a list of 10: p50 {p50:.1f} ms, p95 {p95:.1f} ms")
+    kind = f"{options.items} items{', trained' if trained else ''}"
+    print(f"{kind}: shelf made in {made_s:.1f} s; a list of 10: p50 {p50:.1f} ms, p95 {p95:.1f} ms")
     print(
         f"memory: {grown_mb:.0f} MB for the shelf beside {catalogue_mb:.0f} MB of the items, their vectors and events"
     )
@@ -97,6 +133,7 @@ def main() -> None:
     if options.json is not None:
         report = {
             "items": options.items,
+            "trained": options.trained,
             "shelf_s": made_s,
             "shelf_mb": grown_mb,
             "p50_ms": p50,

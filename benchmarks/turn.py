@@ -88,8 +88,8 @@ def open_tenant(server: RunningServer, tenant: str, texts: list[str], plan: Path
     plan.write_text("\n".join([token, str(CONNECTIONS), *conversations, *escaped]) + "\n", encoding="utf-8")
 
 
-def adapt(server: RunningServer, backend: str, tenant: str) -> None:
-    """Let a worker train an adapter for a tenant's intents, and wait until the server serves it."""
+def adapt(server: RunningServer, tenant: str, task: str, *, backend: str = "auto") -> None:
+    """Let a worker make a version of a tenant's model of a task, and wait until the server serves it."""
     config = server.log.with_name("rejoinder.toml")
     environment = {**os.environ, "REJOINDER_CONFIG": str(config), "REJOINDER_ENCODER__BACKEND": backend}
 
@@ -102,14 +102,14 @@ def adapt(server: RunningServer, backend: str, tenant: str) -> None:
         [sys.executable, "-m", "rejoinder", "worker"], env=environment, stdout=quiet, stderr=quiet
     )
     try:
-        rejoinder("models", "adapt", "--task", "intent")
+        rejoinder("models", "adapt", "--task", task)
         while (run := rejoinder("models", "runs")[0])["status"] in ("queued", "running"):
             time.sleep(1)
     finally:
         worker.terminate()
         worker.wait()
     if run["status"] != "done":
-        sys.exit(f"the run that was to train an adapter ended as {run['status']}: {run['error']}")
+        sys.exit(f"the run that was to make a version of {task} ended as {run['status']}: {run['error']}")
     version = run["model_version_id"]
     post(server.url, f"/v1/models/{version}/promote", {}, server.operator_key, tenant)
     while f"model {version} of tenant {tenant} serves" not in server.log.read_text("utf-8", "replace"):
@@ -176,7 +176,7 @@ def measure(backend: str, texts: list[str], seconds: int) -> dict[str, Any]:
         adapted = {}
         if backend == LORA_ON:
             open_tenant(server, "adapted", texts, plan)
-            adapt(server, backend, "adapted")
+            adapt(server, "adapted", "intent", backend=backend)
             said = talk(server.url, plan, 1, WARM_UP_S)["requests"] + 1
             adapted = {"lora": talk(server.url, plan, 1, seconds, said=said)}
     times = sorted(single)

@@ -17,6 +17,8 @@ from rejoinder.errors import RejoinderError
 
 NAMES: Final = ("banking77", "bitext")
 COMPANY: Final = "company"
+EVERYDAY: Final = ("bitext",)
+"""Catalogues whose own examples are in stiffer words than people use, and that everyday ones are added to."""
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _REQUIRED: Final = ("intent", "title", "question", "answer", "source")
@@ -82,7 +84,7 @@ def examples_of(name: str) -> Mapping[str, tuple[str, ...]]:
         CatalogueError: as `entries_of`; also for an example of an intent without an answer.
     """
     examples: defaultdict[str, list[str]] = defaultdict(list)
-    for text, label in _labelled(name, "train"):
+    for text, label in _labelled(name, f"{name}/train.csv"):
         examples[label].append(text)
     return {intent: tuple(texts) for intent, texts in examples.items()}
 
@@ -94,11 +96,20 @@ def regression_of(name: str) -> tuple[tuple[str, str], ...]:
     Raises:
         CatalogueError: as `examples_of`.
     """
-    return tuple(_labelled(name, "regression"))
+    return tuple(_labelled(name, f"{name}/regression.csv"))
 
 
-def _labelled(name: str, file: str) -> Iterator[tuple[str, str]]:
-    where = f"{name}/{file}.csv"
+@cache
+def everyday_of(name: str) -> tuple[tuple[str, str], ...]:
+    """Return everyday wordings and their intents, beside the examples: written for this project, none for most catalogues.
+
+    Raises:
+        CatalogueError: as `examples_of`.
+    """
+    return tuple(_labelled(name, f"everyday/{name}.csv")) if name in EVERYDAY else ()
+
+
+def _labelled(name: str, where: str) -> Iterator[tuple[str, str]]:
     intents = {entry.intent for entry in entries_of(name)}
     for number, row in enumerate(csv.DictReader(_read(where).splitlines()), start=2):
         text, label = row.get("text"), row.get("label")

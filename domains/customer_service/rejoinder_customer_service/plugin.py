@@ -14,7 +14,7 @@ from rejoinder.payloads import Answer, Command, Domain, Example, Query
 from rejoinder.wording import filled, named_in
 
 from rejoinder_customer_service.answers import Answers
-from rejoinder_customer_service.catalogue import NAMES, chosen_examples, entries_of, regression_of
+from rejoinder_customer_service.catalogue import NAMES, chosen_examples, entries_of, everyday_of, regression_of
 from rejoinder_customer_service.faq import Readings, scores_of
 from rejoinder_customer_service.settings import CustomerServiceSettings
 from rejoinder_customer_service.slot_examples import SlotExample, slot_examples
@@ -94,7 +94,12 @@ class CustomerServicePlugin:
         slots = [_slots_example(one) for one in slot_examples()] if settings.slots else []
         chosen = chosen_examples(settings.catalogue, per_intent=settings.examples_per_intent, seed=settings.seed)
         pairs = [(text, intent) for intent, texts in sorted(chosen.items()) for text in texts]
-        return [*(_example("seed", settings.catalogue, text, intent) for text, intent in pairs), *slots]
+        everyday = everyday_of(settings.catalogue) if settings.everyday else ()
+        return [
+            *(_example("seed", settings.catalogue, text, intent) for text, intent in pairs),
+            *(_example("seed", f"{settings.catalogue}/everyday", text, intent) for text, intent in everyday),
+            *slots,
+        ]
 
     @hookimpl()
     def regression_examples(self, context: Context) -> list[Example]:

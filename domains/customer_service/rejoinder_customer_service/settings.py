@@ -35,7 +35,11 @@ class CustomerServiceSettings(BaseModel):
         default=None,
         ge=1,
         le=10_000,
-        description="Shipped examples that models start from, for each intent; unset: all.",
+        description="Shipped examples of the data set that models start from, for each intent; unset: all.",
+    )
+    everyday: bool = Field(
+        default=True,
+        description="Whether models start from everyday wordings as well, where the catalogue has some (`bitext`).",
     )
     seed: int = Field(
         default=0,

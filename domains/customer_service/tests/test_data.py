@@ -134,6 +134,18 @@ def test_train_files_are_clean_and_distinct(name: str) -> None:
     assert "\r" not in (DATA / name / "train.csv").read_bytes().decode()
 
 
+def test_everyday_wordings_are_clean_and_stand_in_no_other_file(request: pytest.FixtureRequest) -> None:
+    rows = rows_of(DATA / "everyday" / "bitext.csv")
+    assert all(text and text == " ".join(text.split()) and len(text) <= 80 for text, _ in rows)
+    texts = {normal(text) for text, _ in rows}
+    assert len(texts) == len(rows) == 181
+    assert {label for _, label in rows} == {entry["intent"] for entry in answers("bitext")}
+    assert not texts & {normal(text) for text, _ in train("bitext") + rows_of(DATA / "bitext" / "regression.csv")}
+    sources = request.getfixturevalue("sources")  # skips where there are none
+    for file in ("intent_dev.csv", "intent_test.csv"):
+        assert not texts & {normal(row["utterance"]) for row in source_rows(sources / "bitext_support" / file)}
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_sizes_are_bounded(name: str) -> None:
     per_intent = Counter(label for _, label in train(name))

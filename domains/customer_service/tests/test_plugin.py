@@ -204,7 +204,9 @@ async def test_the_regression_set_holds_no_seed_and_follows_the_catalogue(desk: 
     ("settings", "count"),
     [
         ({}, 1540),
-        ({"catalogue": "bitext"}, 1080),
+        ({"catalogue": "bitext"}, 1261),
+        ({"catalogue": "bitext", "everyday": False}, 1080),
+        ({"catalogue": "bitext", "examples_per_intent": 2}, 54 + 181),
         ({"examples_per_intent": 2, "slots": False}, 154),
         ({"examples_per_intent": 10_000}, 1540),
     ],
@@ -219,6 +221,14 @@ async def test_seed_examples_are_the_same_every_time(desk: Desk, settings: Any, 
     assert first == second
     assert len({example.id for example in first}) == len(first)
     assert {example.polarity for example in first} == {"positive"}
+
+
+async def test_everyday_wordings_say_where_they_are_from(desk: Desk) -> None:
+    seeds = await desk.host.seed_examples(desk.request(CustomerServiceSettings(catalogue="bitext", slots=False)))
+    everyday = [one for one in seeds if one.source == "customer_service/bitext/everyday"]
+    assert len(everyday) == 181
+    assert "has my parcel been sent" in {one.text for one in everyday}
+    assert {one.source for one in seeds if one not in everyday} == {"customer_service/bitext"}
 
 
 # --- the index -----------------------------------------------------------------------------------------------------

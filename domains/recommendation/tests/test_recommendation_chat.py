@@ -315,3 +315,16 @@ async def test_a_click_elsewhere_and_the_shops_rules_change_the_next_list_in_cha
         assert {"garden-0", "garden-2"}.isdisjoint(again)
         why = (await chat.say("why the first one?"))["parts"][0]
         assert "Chosen by the shop" in why
+
+
+async def test_a_value_a_comparison_and_praise_of_what_was_shown_are_understood(tmp_path: Path) -> None:
+    async with shop(tmp_path) as acme:
+        chat = await acme.chat(FILMS)
+        assert set((await chat.items("something by Bo Berg"))[:2]) == {"d", "e"}
+        assert "as you said" in chat.replies[-1]["cards"][0]["data"]["reason"]
+        assert await chat.items("something funnier")
+        await chat.items("something like Low Tide")
+        second = chat.replies[-1]["cards"][1]["title"]
+        await chat.items("the second one looks really nice")
+        assert second in chat.replies[-1]["parts"][0]
+        assert (await chat.say("I did something earlier"))["cards"] == []

@@ -18,11 +18,13 @@ from rejoinder.learning.adaptation import run_next
 from rejoinder.learning.holdback import held_back
 from rejoinder.learning.live_task import NO_VERSION
 from rejoinder.learning.queue import CPU
+from rejoinder.learning.trials import in_canary
 from rejoinder.serving.app import create_app
+from rejoinder.store.decisions import get_decision
 from rejoinder.store.models import list_evaluations, list_versions, live_version
 from rejoinder.store.runs import create_run
 from rejoinder.store.tables import ModelTrial
-from rejoinder.store.trials import list_model_decisions
+from rejoinder.store.trials import list_model_decisions, open_trials
 from rejoinder_plugins.redaction import RedactionPlugin
 from rejoinder_recommendation import RecommendationPlugin
 from rejoinder_recommendation.candidates import _KINDS
@@ -33,9 +35,10 @@ pytest.importorskip("datasketch", reason="needs the extra rejoinder[events]")
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SIZE = 12
+TOPICS = ("ales", "bolts", "cards")
 ITEMS = [
     {"id": f"{topic}{number}", "title": f"{topic} number {number}", "text": "", "tags": [topic]}
-    for topic in ("ales", "bolts", "cards")
+    for topic in TOPICS
     for number in range(SIZE)
 ]
 
@@ -88,21 +91,41 @@ async def shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
             yield Shop(application, client, keys, clock)
 
 
-async def stocked(acme: Shop, people: int = 90) -> None:
+@dataclass
+class Walk:
+    """Somebody's way through the items of a topic, whose numbers go round in a circle.
+
+    Attributes:
+        place: of the item that comes next.
+    """
+
+    topic: int
+    place: int
+    stride: int = 1
+
+    def step(self, name: str, at: datetime) -> dict[str, Any]:
+        """Return what they do next."""
+        item = f"{TOPICS[self.topic]}{self.place % SIZE}"
+        self.place += self.stride
+        return {"kind": "click", "item_id": item, "user_id": name, "at": at.isoformat()}
+
+
+async def stocked(acme: Shop, people: int = 90) -> dict[str, Walk]:
     """Each person goes through one topic in the order of its numbers: what comes next is clear to whoever looks at order."""
     await acme.post("items", ITEMS)
     draw = random.Random(0)
-    starts = [(draw.choice(("ales", "bolts", "cards")), draw.randrange(SIZE)) for _ in range(people)]
+    walks = {f"p{person}": Walk(draw.randrange(len(TOPICS)), draw.randrange(SIZE)) for person in range(people)}
+    began = NOON - timedelta(days=2)
     events = [
-        {
-            "kind": "click",
-            "item_id": f"{topic}{(begin + step) % SIZE}",
-            "user_id": f"p{person}",
-            "at": (NOON - timedelta(days=2) + timedelta(minutes=7 * step, seconds=person)).isoformat(),
-        }
-        for person, (topic, begin) in enumerate(starts)
+        walk.step(name, began + timedelta(minutes=7 * step, seconds=person))
+        for person, (name, walk) in enumerate(walks.items())
         for step in range(5)
     ]
+    await did(acme, events)
+    return walks
+
+
+async def did(acme: Shop, events: list[dict[str, Any]]) -> None:
     taken = await acme.post("events", events)
     assert taken["accepted"] == len(events), taken
 
@@ -146,6 +169,88 @@ async def test_a_worker_trains_a_version_that_serves_and_is_rolled_back(tmp_path
             await swap
         again = await acme.list_for("p1")
         assert "trained" not in again["items"][0]["parts"]
+
+
+async def settled(acme: Shop) -> None:
+    """Two hours later: what came of lists is known, and what a process keeps in memory is read anew."""
+    acme.clock.now += timedelta(hours=2)
+    acme.application.models._items.forget("acme")
+
+
+async def served(acme: Shop) -> None:
+    """Wait until this process has what the registry says."""
+    await acme.application.models._look()
+    for swap in list(acme.application.models._swaps):
+        await swap
+
+
+async def visit(acme: Shop, walks: dict[str, Walk]) -> dict[str, str]:
+    """Show each person one item; they turn to what comes next for them, shown or not. Return the version that each was shown."""
+    versions, clicks = {}, []
+    for name, walk in walks.items():
+        acme.clock.now += timedelta(seconds=1)
+        made = await acme.post("recommendations", {"user_id": name, "limit": 1, "explain": True})
+        kept = await get_decision(acme.application.database, "acme", made["decision_id"])
+        versions[name] = kept.model_versions["recommend"]
+        assert ("trained" in made["items"][0]["parts"]) == (versions[name] not in (NO_VERSION, "recommend-1"))
+        clicks.append(walk.step(name, acme.clock.now + timedelta(milliseconds=500)))
+    await did(acme, clicks)
+    await settled(acme)
+    return versions
+
+
+async def stroll(acme: Shop, walks: dict[str, Walk], steps: int) -> None:
+    """Let each person go some steps by themselves."""
+    began = acme.clock.now
+    await did(
+        acme,
+        [walk.step(name, began + timedelta(minutes=number)) for name, walk in walks.items() for number in range(steps)],
+    )
+    await settled(acme)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_version_lives_from_its_training_to_a_successor_that_is_taken_back(tmp_path: Path) -> None:
+    gate = {"canary_share": 0.5, "canary_turns": 30, "canary_error": 0.05, "pause_hours": 0.0}
+    async with shop(tmp_path, gate=gate) as acme:
+        walks = await stocked(acme)
+        models, database = acme.application.models, acme.application.database
+        held = {name: walk for name, walk in walks.items() if held_back(name, 3)}
+        assert set((await visit(acme, held)).values()) == {NO_VERSION}
+
+        await acme.train()
+        newest = (await list_versions(database, "acme", task="recommend"))[0]
+        assert (newest.number, newest.state) == (2, "canary")
+        verdict = (await list_evaluations(database, "acme", newest.id))[0].verdict
+        assert {one["name"] for one in verdict["lists"]["estimates"]} == {"ips", "snips", "doubly robust"}
+
+        await served(acme)
+        (trial,) = await open_trials(database, ["acme"])
+        chosen = {name for name in walks if in_canary(trial, name)}
+        assert 20 < len(chosen) < 70
+        shown = await visit(acme, walks)
+        assert {name for name, version in shown.items() if version == "recommend-2"} == chosen
+        assert {shown[name] for name in walks.keys() - chosen} == {"recommend-1"}
+        assert [step.action for step in await models.review_trials("acme")] == ["promote"]
+        await served(acme)
+        few = dict(list(walks.items())[:5])
+        assert set((await visit(acme, few)).values()) == {"recommend-2"}
+
+        for walk in walks.values():  # what comes next is another item from now on
+            walk.topic, walk.stride = (walk.topic + 1) % len(TOPICS), 5
+        await stroll(acme, walks, 5)
+        await acme.train()
+        newest = (await list_versions(database, "acme", task="recommend"))[0]
+        assert (newest.number, newest.state) == (3, "canary")
+
+        for walk in walks.values():  # and now it is as it was: the new version is worse
+            walk.topic, walk.stride = (walk.topic + 1) % len(TOPICS), 1
+        await stroll(acme, walks, 2)
+        await served(acme)
+        assert set((await visit(acme, walks)).values()) == {"recommend-2", "recommend-3"}
+        assert [step.action for step in await models.review_trials("acme")] == ["rollback"]
+        await served(acme)
+        assert set((await visit(acme, few)).values()) == {"recommend-2"}
 
 
 @pytest.mark.usefixtures("quick")

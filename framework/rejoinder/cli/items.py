@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="A tenant's catalogue: load items from files, list and remove them.")
+app = typer.Typer(
+    no_args_is_help=True, help="A tenant's catalogue: load items from files, list, encode and remove them."
+)
 
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's id.")]
 
@@ -114,6 +116,23 @@ def remove(
     run(work())
     _mirror(tenant)
     say(f"{len(item_ids)} items removed.", json=json, data={"removed": item_ids})
+
+
+@app.command()
+def encode(tenant: Tenant, json: JsonOption = False) -> None:
+    """Make the vectors that items lack, as after another encoder was chosen, or a version of Rejoinder that reads more of an item."""
+
+    async def work() -> int:
+        from rejoinder.documents.encoding import PassageEncoder
+        from rejoinder.items.loading import ItemLoading
+        from rejoinder.store.tenants import get_tenant
+
+        async with open_database(load_settings().settings) as database:
+            await get_tenant(database, tenant)
+            return await ItemLoading(database, tenant, PassageEncoder.of_encoder(load_encoder())).encode_missing()
+
+    count = run(work())
+    say(f"{count} items encoded.", json=json, data={"encoded": count})
 
 
 async def _load(tenant: str, values: list[object]) -> list[ItemResult]:

@@ -8,12 +8,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
+from rejoinder.items.attributes import TAG, attributes_of
 from rejoinder.store.items import NewItem
 
 __all__ = ["ItemIn", "item_text", "understood"]
 
 _Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
 _MOST_CHARS: Final = 20_000
+_MOST_VALUES: Final = 4
+_MOST_ATTRIBUTE_CHARS: Final = 400
+_LONGEST_SHORT_WORD: Final = 5
 
 
 def _aware(moment: str) -> str:
@@ -75,6 +79,27 @@ def understood(sent: ItemIn) -> NewItem:
 
 
 def item_text(title: str, text: str, data: Mapping[str, Any]) -> str:
-    """Return what the encoder reads of an item: title, tags, text."""
-    tags = ", ".join(data.get("tags", ()))
-    return ". ".join(part for part in (title, tags, text) if part)
+    """Return what the encoder reads of an item: title, tags, attributes, text.
+
+    Of each attribute of `attributes_of`, in the order of their names, its name and its first four values. Left out are values without a
+    letter and those that look like ids: one word of more than five characters with a digit in it. Attributes take 400 characters at most.
+
+    Example:
+        >>> item_text("Us", "A family meets its doubles.", {"tags": ["horror"], "data": {"director": "Jordan Peele", "alike": "tt6857112"}})
+        'Us. horror. director: Jordan Peele. A family meets its doubles.'
+    """
+    attributes = attributes_of(data)
+    parts = [title, ", ".join(attributes.pop(TAG, ()))]
+    left = _MOST_ATTRIBUTE_CHARS
+    for name in sorted(attributes):
+        values = [value for value in attributes[name] if _says_something(value)][:_MOST_VALUES]
+        said = f"{name}: {', '.join(values)}"
+        if values and len(said) <= left:
+            left -= len(said)
+            parts.append(said)
+    return ". ".join(part for part in (*parts, text) if part)
+
+
+def _says_something(value: str) -> bool:
+    is_id = len(value) > _LONGEST_SHORT_WORD and " " not in value and any(one.isdigit() for one in value)
+    return not is_id and any(one.isalpha() for one in value)

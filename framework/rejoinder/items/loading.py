@@ -15,7 +15,7 @@ from rejoinder.documents.encoding import PassageEncoder, sum_of, vector_to
 from rejoinder.errors import InvalidInputError
 from rejoinder.items.arriving import ItemIn, item_text, understood
 from rejoinder.store.database import Database
-from rejoinder.store.items import NewItem, put_items, vectors_of
+from rejoinder.store.items import NewItem, list_items, put_items, put_vectors, vectors_of
 
 __all__ = ["ItemLoading", "ItemResult", "counts_of"]
 
@@ -72,6 +72,29 @@ class ItemLoading:
         for start in range(0, len(rows), _AT_ONCE):
             results += await self._take(rows[start : start + _AT_ONCE])
         return results
+
+    async def encode_missing(self) -> int:
+        """Make the vectors of items that have none of this encoder and of what it reads of an item by now; return how many.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+        """
+        count, after = 0, ""
+        while items := await list_items(self._database, self._tenant, active=None, after=after, limit=_AT_ONCE):
+            after = items[-1].id
+            before = {one.id: one for one in items}
+            made = await self._with_vectors(
+                [NewItem(id=one.id, title=one.title, text=one.text, data=one.data) for one in items]
+            )
+            stale = {
+                one.id: one
+                for one in made
+                if (one.sha256, one.encoder_hash) != (before[one.id].sha256, before[one.id].encoder_hash)
+            }
+            if stale:
+                revisions = {item_id: before[item_id].revision for item_id in stale}
+                count += await put_vectors(self._database, self._tenant, stale, revisions)
+        return count
 
     async def _take(self, rows: Sequence[tuple[int, Any]]) -> list[ItemResult]:
         read = [(index, *_read(value)) for index, value in rows]

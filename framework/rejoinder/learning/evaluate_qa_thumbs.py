@@ -26,7 +26,6 @@ from rejoinder.learning.answer_metrics import answer_report, token_f1
 from rejoinder.learning.evaluate_qa import DEFAULT_METHOD, method_settings, training_settings
 from rejoinder.learning.evaluate_texts import AUTO, HEAD, check_method, need_encoder
 from rejoinder.learning.evaluation_report import EvaluationReport, versions
-from rejoinder.learning.propensity import PROPENSITY
 from rejoinder.learning.squad_json import Questions, read_squad_json
 from rejoinder.learning.train_task import read_examples_with
 
@@ -50,7 +49,6 @@ ROUND_RATE: Final = 1.5e-4
 _CALIBRATION_SHARE: Final = 0.125
 """Share of the questions with answers that is not trained on: by these the learner knows how sure to be, before and after each round."""
 
-_LEAST_PROPENSITY: Final = 0.01
 _CHUNK: Final = 128
 
 
@@ -198,12 +196,11 @@ def judged(asked: Example, said: Prediction, *, up: bool) -> Example:
         asked: the question with its passage.
     """
     given = said.spans[0] if said.accepted and said.spans else None
-    likely = (1.0 - said.in_scope) if given is None else given.confidence
     answers = [] if given is None else [{"start": given.start, "end": given.end}]
     return replace(
         asked,
         id=f"thumb:{asked.id}"[:200],
-        target={"answers": answers, PROPENSITY: min(1.0, max(_LEAST_PROPENSITY, likely))},
+        target={"answers": answers},
         polarity="positive" if up else "negative",
         source="feedback:thumbs",
     )

@@ -190,6 +190,7 @@ async def _write(
         ConflictError: what the step begins from is not so any more; nothing was changed.
     """
     tenant, told = candidate.tenant_id, {} if verdict is None else asdict(verdict)
+    now = application.clock()
     async with application.database.write() as session:
         for data, evaluation in scored:
             await add_evaluation(
@@ -202,13 +203,13 @@ async def _write(
             )
         if action == "promote":
             instead_of = None if live is None else live.id
-            await set_version_state(session, tenant, candidate.id, "live", instead_of=instead_of)
+            await set_version_state(session, tenant, candidate.id, "live", instead_of=instead_of, at=now)
         elif action in ("shadow", "canary") and live is not None:
             share = settings.canary_share if action == "canary" else 0.0
             await start_trial(
-                session, tenant, task=candidate.task, version_id=candidate.id, against_id=live.id, share=share
+                session, tenant, task=candidate.task, version_id=candidate.id, against_id=live.id, share=share, at=now
             )
-            await set_version_state(session, tenant, candidate.id, action)
+            await set_version_state(session, tenant, candidate.id, action, at=now)
         await add_model_decision(
             session,
             tenant,
@@ -218,7 +219,7 @@ async def _write(
             by=GATE,
             reason=reason,
             details=told,
-            at=application.clock(),
+            at=now,
         )
 
 

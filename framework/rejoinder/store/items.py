@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,7 @@ __all__ = [
     "list_items",
     "put_item",
     "put_items",
+    "put_vectors",
     "read_items_revision",
     "vectors_of",
 ]
@@ -183,6 +184,23 @@ def vectors_of(session: Session, tenant_id: str, encoder_hash: str, sha256s: Col
         mine = (_c.tenant_id == tenant_id, _c.sha256.in_(some), _c.encoder_hash == encoder_hash, _c.vector != b"")
         found |= {row.sha256: row.vector for row in session.execute(select(_c.sha256, _c.vector).where(*mine))}
     return found
+
+
+@writing
+def put_vectors(session: Session, tenant_id: str, made: Mapping[str, NewItem], revisions: Mapping[str, int]) -> int:
+    """Keep what was made of items' texts, each by its id, unless the item has changed since; return of how many it was kept.
+
+    Args:
+        revisions: of each item when its text was read.
+    """
+    revision: int | None = None
+    kept = 0
+    for item_id, one in made.items():
+        revision = revision or _next_revision(session, tenant_id)
+        mine = (_c.tenant_id == tenant_id, _c.id == item_id, _c.revision == revisions[item_id])
+        values = {"sha256": one.sha256, "encoder_hash": one.encoder_hash, "vector": one.vector, "revision": revision}
+        kept += session.execute(update(_items).where(*mine).values(values).returning(_c.id)).first() is not None
+    return kept
 
 
 @reading

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rejoinder.context import Context
 from rejoinder.documents.encoding import encoded_text
+from rejoinder.learning.propensity import PROPENSITY, propensity_of_shown
 from rejoinder.payloads import Decision, Example, Feedback, Polarity, Reward
 
 from rejoinder_plugins.documents.finding import RANKING, FoundPassage, find
@@ -75,7 +76,7 @@ async def examples_of(reward: Reward, feedback: Feedback, decision: Decision, co
         if extract.span is not None:
             polarity: Polarity = "positive" if reward.value >= GOOD else "negative"
             # One bit on words that were given: it is learned by how likely these were (rejoinder.models.training.objectives.reinforce).
-            likely = round(extract.propensity, 5)
+            likely = propensity_of_shown(decision, decision.chosen[0])
             examples.append(
                 _reading(question, given.passage, extract.span, reward, feedback, decision, context, polarity, likely)
             )
@@ -120,16 +121,18 @@ def _reading(
     decision: Decision,
     context: Context,
     polarity: Polarity,
-    propensity: float | None = None,
+    propensity: float = 1.0,
 ) -> Example:
     start, end = span
-    answers = [{"start": start, "end": end, "text": passage.text[start:end]}]
+    target: dict[str, Any] = {"answers": [{"start": start, "end": end, "text": passage.text[start:end]}]}
+    if 0.0 < propensity < 1.0:
+        target[PROPENSITY] = propensity
     return Example(
         id=_made(context.tenant, feedback.id, READING, answer_id(passage)),
         task=READING,
         text=question,
         other=passage.text,
-        target={"answers": answers} if propensity is None else {"answers": answers, "propensity": propensity},
+        target=target,
         polarity=polarity,
         **_common(reward, feedback, decision),
     )

@@ -19,8 +19,6 @@ READING: Final = "question_answering"
 _NO_VERSION: Final = "memory"
 """Begins the name of what only feedback taught: a reader of a few corrections points anywhere, and is sure of it."""
 
-_LEAST_PROPENSITY: Final = 1e-3
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extract:
@@ -30,14 +28,12 @@ class Extract:
         start, end: characters [start, end) of the passage's text, whole sentences.
         span: the reader's own words within the passage; None: nobody read it.
         confidence: in [0, 1], the probability that the passage answers at all, by the reader; 1 without one.
-        propensity: in (0, 1], how likely the reader found these words to be the answer; 1 without one.
     """
 
     start: int
     end: int
     span: tuple[int, int] | None = None
     confidence: float = 1.0
-    propensity: float = 1.0
 
 
 async def read(question: str, passage: IndexedPassage, context: Context) -> Extract:
@@ -47,14 +43,14 @@ async def read(question: str, passage: IndexedPassage, context: Context) -> Extr
         return Extract(start=0, end=len(passage.text))
     said = await _said(question, passage.text, context) if settings.read else None
     if said is not None:
-        (start, end), sure, likely = said
+        (start, end), sure = said
         around = _sentences_around(passage.text, start, end)
-        return Extract(start=around[0], end=around[1], span=(start, end), confidence=sure, propensity=likely)
+        return Extract(start=around[0], end=around[1], span=(start, end), confidence=sure)
     start, end = _telling_sentences(question, passage.text, settings.max_sentences)
     return Extract(start=start, end=end)
 
 
-async def _said(question: str, text: str, context: Context) -> tuple[tuple[int, int], float, float] | None:
+async def _said(question: str, text: str, context: Context) -> tuple[tuple[int, int], float] | None:
     reader = context.models.learner(READING)
     if reader is None or not reader.size() or context.models.versions.get(READING, "").startswith(_NO_VERSION):
         return None
@@ -68,8 +64,7 @@ async def _said(question: str, text: str, context: Context) -> tuple[tuple[int, 
     if said is None or not said.spans:
         return None
     best = said.spans[0]
-    likely = min(1.0, max(best.confidence, _LEAST_PROPENSITY))
-    return (best.start, best.end), 1.0 if said.accepted else said.in_scope, likely
+    return (best.start, best.end), 1.0 if said.accepted else said.in_scope
 
 
 def _sentences_around(text: str, start: int, end: int) -> tuple[int, int]:

@@ -465,6 +465,9 @@ ATTEMPTS: dict[str, Callable[[Database, str, Acme], Awaitable[object]]] = {
     "items.known_items": lambda db, t, _: items.known_items(db, t, ["item_1"]),
     "items.list_items": lambda db, t, _: items.list_items(db, t, active=None),
     "items.put_items": lambda db, t, _: items.put_items(db, t, [items.NewItem(id="item_1", title="Other's")]),
+    "items.put_vectors": lambda db, t, _: items.put_vectors(
+        db, t, {"item_1": items.NewItem(id="item_1", title="Item", sha256="sum")}, {"item_1": 1}
+    ),
     "items.vectors_of": lambda db, t, _: items.vectors_of(db, t, "", [""]),
     "items.put_item": lambda db, t, _: items.put_item(db, t, "item_1", title="Other's"),
     "keys.create_key": lambda db, t, _: keys.create_key(db, t, prefix="rk", hash="hash", role="admin"),

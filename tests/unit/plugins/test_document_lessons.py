@@ -20,7 +20,7 @@ from tests.unit.plugins.test_documents import TEXT, Documents, Models, a_context
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-async def taught(kind: Any, value: Any, *, words: str | None = "five days") -> list[Example]:
+async def taught(kind: Any, value: Any, *, words: str | None = "five days", propensity: float = 1.0) -> list[Example]:
     """What one feedback on the passage's answer comes to, through both hooks."""
     context = a_context(Documents(passage()), Models(words))
     chosen = answer_id(passage())
@@ -31,7 +31,7 @@ async def taught(kind: Any, value: Any, *, words: str | None = "five days") -> l
         at=NOON,
         input="when are refunds paid",
         user_id="ana",
-        candidates=(Candidate(id=chosen, score=0.9),),
+        candidates=(Candidate(id=chosen, score=0.9, propensity=propensity),),
         chosen=(chosen,),
         answer="Refunds are paid within five days of the return.",
     )
@@ -49,7 +49,12 @@ async def test_a_thumb_teaches_the_ranker_a_pair_and_the_reader_by_one_bit(value
     assert (reading.task, reading.polarity, reading.other) == ("question_answering", polarity, TEXT)
     ((start, end, _),) = answers_of(reading)
     assert TEXT[start:end] == "five days"
-    assert propensity_of(reading) == pytest.approx(0.9)
+    assert propensity_of(reading) == 1.0, "the best answer is given for sure, however unsure the reader is"
+
+
+async def test_what_chance_chose_says_how_likely_that_was():
+    *_, reading = await taught("thumbs", -1, propensity=0.25)
+    assert propensity_of(reading) == 0.25
 
 
 async def test_a_thumb_on_what_nobody_read_teaches_the_ranker_alone():

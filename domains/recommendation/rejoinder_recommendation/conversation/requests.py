@@ -19,9 +19,9 @@ __all__ = ["Request", "pointed_to", "read_request"]
 
 _WANTS: Final = re.compile(
     r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|"
-    r"(?:some|any)thing (?:like|similar|with|for|about|to (?:watch|read|see|play|wear|eat|give))|"
+    r"(?:some|any)thing (?:like|similar|with|by|for|about|(?!earl)\w+ier\b|to (?:watch|read|see|play|wear|eat|give))|"
     r"(?:some|any) (?:good )?(?:\w+ )?(?:movies?|films?|books?|shows?|games?|songs?|products?|items?)|"
-    r"an? (?:\w+ )?(?:movie|film|book|show|game|song|product) (?:about|with|for|like|from)|"
+    r"an? (?:\w+ )?(?:movie|film|book|show|game|song|product) (?:about|with|by|for|like|from)|"
     r"similar to|in the mood for|(?:a |the )?(?:gift|present) for|"
     r"(?:looking for|show me|find me)(?! (?:my|our|your|the|this|that|how|where|when)\b)|"
     r"what (?:should|could|can|shall) (?:i|we) (?:watch|read|buy|get|see|play|give)|what (?:movie|film|book|game|show))\b",
@@ -44,7 +44,12 @@ _REJECTS: Final = re.compile(
     rf"\bseen {_SHOWN}\b|\b(?:do|did)(?:n['’]?t| not) (?:like|want) {_SHOWN}\b|\bi (?:hate|dislike) {_SHOWN}\b",
     re.IGNORECASE,
 )
-_LIKES: Final = re.compile(rf"\b(?:like|love|prefer|more like|similar to|such as) {_SHOWN}\b", re.IGNORECASE)
+_LIKES: Final = re.compile(
+    rf"\b(?:like|love|prefer|more like|similar to|such as) {_SHOWN}\b|"
+    r"\b(?:one|it|this|that|first|second|third|fourth|fifth|last) (?:is|looks|sounds|seems) "
+    r"(?:(?:very|really|quite|pretty|just) )?(?:nice|good|great|lovely|perfect|interesting|cool)\b",
+    re.IGNORECASE,
+)
 _ALL: Final = re.compile(r"\b(?:none|these|those|them|all|any)\b", re.IGNORECASE)
 _ORDINALS: Final = tuple(
     rf"{words}|#{number}|number {number}"

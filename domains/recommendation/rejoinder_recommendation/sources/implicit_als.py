@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -32,21 +33,30 @@ class ImplicitAls:
         self._confidence = confidence
         matrix = events.matrix()
         turned = matrix.T.tocsr()
-        self._items: Floats = np.random.default_rng(seed).normal(scale=0.1, size=(events.n_items, factors))
+        items: Floats = np.random.default_rng(seed).normal(scale=0.1, size=(events.n_items, factors))
         for _ in range(_SWEEPS):
-            users = self._solve(matrix, self._items)
-            self._items = self._solve(turned, users)
+            users = self._solve(matrix, items, self._base(items))
+            items = self._solve(turned, users, self._base(users))
+        self._items = items.astype(np.float32)
 
     def scores(self, queries: Histories) -> Floats:
         """Return (queries, items); a user's vector is solved for anew from the user's items."""
-        return self._solve(queries.matrix(), self._items) @ self._items.T
+        users = self._solve(queries.matrix(), self._items, self._items_base)
+        return (users.astype(np.float32) @ self._items.T).astype(np.float64)
 
-    def _solve(self, matrix: Any, others: Floats) -> Floats:
+    @cached_property
+    def _items_base(self) -> Floats:
+        return self._base(self._items.astype(np.float64))
+
+    def _base(self, vectors: Floats) -> Floats:
+        """Return what everybody's equations have in common: (factors, factors)."""
+        return np.asarray(vectors.T @ vectors + self._regularisation * np.eye(vectors.shape[1]))
+
+    def _solve(self, matrix: Any, others: Any, base: Floats) -> Floats:
         """Return the rows' vectors that fit best, the others' vectors as they are."""
-        base = others.T @ others + self._regularisation * np.eye(others.shape[1])
         found = np.zeros((matrix.shape[0], others.shape[1]))
         for row in np.flatnonzero(np.diff(matrix.indptr)):
-            chosen = others[matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]]
+            chosen = others[matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]].astype(np.float64)
             found[row] = np.linalg.solve(
                 base + self._confidence * chosen.T @ chosen, (1 + self._confidence) * chosen.sum(axis=0)
             )

@@ -21,13 +21,14 @@ class TextInterest:
         """Take what all items have in common out of the vectors."""
         some = np.linalg.norm(vectors, axis=1) > 0
         centred = np.where(some[:, None], vectors - vectors[some].mean(axis=0), 0.0) if some.any() else vectors
-        self._vectors = _unit(centred)
+        self._vectors = _unit(centred).astype(np.float32)
         self._half_life = half_life
 
     def scores(self, queries: Histories) -> Floats:
         """Return (queries, items)."""
         weights = np.exp2(-queries.ages / self._half_life)
-        return _unit(queries.matrix(weights) @ self._vectors) @ self._vectors.T
+        wanted = _unit(queries.matrix(weights) @ self._vectors).astype(np.float32)
+        return (wanted @ self._vectors.T).astype(np.float64)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -4,7 +4,7 @@
 - spans (slots): `target` is a list of `{"start": int, "end": int, "label": str}`, characters [start, end) of `text`; [] for none.
 - answers: `text` is the question, `other` the passage. `target` is `{"start": int, "end": int}` of the passage, with `"text"` to check
   it by if wanted; where several people answered, `{"answers": [...]}` with one such part each. None or no answers: the passage has none.
-  `"propensity"` beside it, in (0, 1]: how likely the answer was when it was given, where people then accepted or rejected it.
+  `"propensity"` beside it, in (0, 1]: with what probability chance chose the answer, where people then accepted or rejected it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Learning from one bit on an answer that was given: REINFORCE, corrected for how likely it was that this answer was given.
 
-With pi the model's probability of the answer, pi_0 its probability when it was given and r the reward, the gradient of the loss is
--r * min(pi / pi_0, clip) * grad log pi. An answer that was accepted has reward 1 and no ratio: it is learned like a right one, also by a
+With pi the model's probability of the answer, pi_0 the probability with which it was given and r the reward, the gradient of the loss is
+-r * min(pi / pi_0, clip) * grad log pi. A bot that gives the best answer gives it for sure: pi_0 is 1, however unsure its model was, and
+less only where chance chose among answers. An answer that was accepted has reward 1 and no ratio: it is learned like a right one, also by a
 model that starts anew and finds it unlikely. One that was rejected has a small negative reward, and its ratio keeps log pi from running
 away: the less likely the answer is, the less it is pushed down; the clip bounds what answers count that were rarely given.
 
@@ -33,7 +34,7 @@ def rejection_loss(log_likely: torch.Tensor, log_propensity: torch.Tensor) -> to
 
     Args:
         log_likely: (...) log-probabilities of the answers under the model, <= 0.
-        log_propensity: of the same shape, under the model that gave them, <= 0.
+        log_propensity: of the same shape, of the probabilities with which they were given, <= 0.
     """
     ratio = (log_likely.detach() - log_propensity).exp().clamp(max=CLIP)
     return REJECTION * ratio * log_likely

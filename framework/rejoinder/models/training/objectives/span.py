@@ -109,7 +109,7 @@ class Span:
                     target=target._replace(rejected=True, propensity=propensity),
                     example=place,
                     weight=example.weight,
-                    group="rejected",
+                    group="answer" if wanted else "no answer",
                 )
                 for window, target in zip(windows, targets, strict=True)
                 # Of several windows none is where "no answer" was said.
