@@ -83,7 +83,7 @@ def add(
             least_documents=least,
         )
     except ValidationError as error:
-        raise InvalidInputError("; ".join(one["msg"] for one in error.errors())) from None
+        raise InvalidInputError("; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())) from None
     show_record(_told(run(_add(tenant, user, key, name, condition))), json=json)
 
 

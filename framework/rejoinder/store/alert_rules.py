@@ -57,7 +57,7 @@ def add_alert_rule(
     others = (_c.tenant_id == tenant_id, _c.user_id == user_id, _c.id != id_)
     if (session.scalar(select(func.count()).select_from(_rules).where(*others)) or 0) >= most:
         raise ConflictError(
-            f"{most} rules of alerts are as many as one user may have (`alerts.rules_per_user`): remove one first"
+            f"one user may have {most} rules of alerts at most (`alerts.rules_per_user`): remove one first"
         )
     row = AlertRule(tenant_id=tenant_id, id=id_, user_id=user_id, key=key, name=name, created_at=at, **condition)
     add_missing(session, _rules, [row.model_dump()])

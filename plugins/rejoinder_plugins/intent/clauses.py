@@ -32,7 +32,7 @@ def _words(text: str) -> frozenset[str]:
 
 _SAYS_NOTHING: Final = _words(
     "a an and any anything at be been can could did do does doing done for from get give go going got had has have here how i id ill im "
-    "in is it its ive just kindly let like may me might my need needs now of oh ok okay on out please pls plz really should so some "
+    "in is it its ive just kindly let like may me might my need needs now of oh ok okay on or out please pls plz really should so some "
     "somehow someone that the them then there these this those to too u up want way we well what whats when where which who why will "
     "with would ya yes you your "
     "advance advice advise answer anyone appreciate appreciated asap ask asking assist assistance cheers explain fast fix hear hello help "
@@ -54,7 +54,7 @@ _REFERS_BACK: Final = re.compile(
 )
 _LEADS_ON: Final = re.compile(
     r"(?:to|if|when|whenever|while|since|because|although|though|even though|even if|as soon as|after|before|until|once|in order to|"
-    r"due to|despite|given that|now that|regarding|concerning) \w+ \w+"
+    r"due to|despite|given that|now that|regarding|concerning|at|during) \w+ \w+"
 )
 """How a part begins that only says when, why or what for the other is."""
 

@@ -96,7 +96,7 @@ async def test_a_user_has_so_many_rules_at_most(tmp_path: Path) -> None:
         made = await asyncio.gather(*(at.ask("POST", "/alert-rules", json=body) for _ in range(3)))
         assert sorted(one.status_code for one in made) == [201, 409, 409]
         refused = next(one for one in made if one.status_code == 409)
-        assert "2 rules of alerts are as many as one user may have" in refused.json()["detail"]
+        assert "one user may have 2 rules of alerts at most" in refused.json()["detail"]
         assert "remove one first" in refused.json()["detail"]
         assert (await at.ask("DELETE", f"/alert-rules/{rule}")).status_code == 204
         assert (await at.ask("POST", "/alert-rules", json=body)).status_code == 201

@@ -76,6 +76,8 @@ def test_a_message_is_cleaned(typed: str, read: str) -> None:
             "cancel my order, can you help me? And is it possible to change my address",
             ["cancel my order, can you help me?", "is it possible to change my address"],
         ),
+        ("my electric bill will be paid today, or should be. Thanks!", None),
+        ("at the very least, what must I pay on my bill", None),
     ],
 )
 def test_a_message_is_cut_where_something_is_added(text: str, parts: list[str] | None) -> None:
