@@ -80,8 +80,9 @@ class Evidence:
             items: (chosen), whose features are wanted.
         """
         found = np.zeros((len(items), len(FEATURES)))
+        others = np.flatnonzero(ranked)
         for number, name in enumerate((*SOURCES, "lift")):
-            views = _views(scores[name][ranked], scores[name][items])
+            views = _views(scores[name][others], scores[name][items])
             found[:, number * _VIEWS : (number + 1) * _VIEWS] = views
         counts, last = self.counts[items], self.last[items]
         untouched = counts == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rejoinder_recommendation.histories import Floats, Histories
 from rejoinder_recommendation.item_content import ItemContent, attribute_graph
+from rejoinder_recommendation.sources import text_interest
 from rejoinder_recommendation.sources.ease import Ease
 from rejoinder_recommendation.sources.graph_paths import GraphPaths
 from rejoinder_recommendation.sources.implicit_als import ImplicitAls
@@ -97,6 +98,21 @@ def test_text_interest_follows_the_latest_items_and_leaves_out_what_has_no_text(
     assert found[1].argmax() == 2
     assert found[:, 3].tolist() == [0, 0, 0]
     assert not found[2].any()
+
+
+def test_texts_of_many_items_keep_the_directions_in_which_they_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    flat = random.normal(size=(300, 5)) @ random.normal(size=(5, 40))
+    vectors = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    asked = histories([0, 7, 9], [3], n_items=300)
+    exact = TextInterest(vectors, half_life=2.0).scores(asked)
+    monkeypatch.setattr(text_interest, "_ALL_DIRECTIONS", 100)
+    monkeypatch.setattr(text_interest, "_DIRECTIONS", 5)
+
+    kept = TextInterest(vectors, half_life=2.0)
+
+    assert kept._vectors.shape == (300, 5)
+    assert kept.scores(asked) == pytest.approx(exact, abs=1e-5), "five directions are all that there are"
 
 
 def test_transitions_count_followers_by_their_distance() -> None:
