@@ -23,6 +23,7 @@ Text = str | tuple[str, str]
 """What a learner predicts: a text, or for a task of two texts both."""
 
 _VECTORS_AT_ONCE: Final = 64
+_CHUNKS_AT_ONCE: Final = 2
 _STATES_AT_ONCE: Final = 16
 
 
@@ -104,17 +105,29 @@ class Reader:
         encoder = await self.service.ready()
         found = np.zeros((len(texts), encoder.dim), dtype=np.float32)
         by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        for start in range(0, len(texts), _VECTORS_AT_ONCE):
-            rows = by_length[start : start + _VECTORS_AT_ONCE]
-            chunk = [texts[row] for row in rows]
-            while True:
-                try:
-                    found[rows] = await self.service.encode_many(chunk, scope=self.scope, adapter=self.adapter)
-                except EncoderBusyError as error:
-                    await self._wait(error)
-                else:
-                    break
+        next_in_line = asyncio.Semaphore(_CHUNKS_AT_ONCE)  # so that the encoder never waits for the next one
+
+        async def encode(rows: list[int]) -> None:
+            async with next_in_line:
+                found[rows] = await self._chunk([texts[row] for row in rows])
+
+        chunks = [
+            asyncio.ensure_future(encode(by_length[start : start + _VECTORS_AT_ONCE]))
+            for start in range(0, len(texts), _VECTORS_AT_ONCE)
+        ]
+        try:
+            await asyncio.gather(*chunks)
+        finally:
+            for one in chunks:
+                one.cancel()
         return found
+
+    async def _chunk(self, texts: Sequence[str]) -> FloatArray:
+        while True:
+            try:
+                return await self.service.encode_many(texts, scope=self.scope, adapter=self.adapter)
+            except EncoderBusyError as error:
+                await self._wait(error)
 
     async def states(self, texts: Sequence[Text]) -> list[TokenStates]:
         """Return the states of all tokens; of a pair whose second text is long, those of all its windows (see `encode_windows`).

@@ -13,6 +13,7 @@ from rejoinder.application import Application
 from rejoinder.errors import SettingsError
 from rejoinder.serving.app import create_app
 from rejoinder.serving.local_worker import local_worker
+from rejoinder.serving.long_lived import set_aside_long_lived
 
 if TYPE_CHECKING:
     from rejoinder.settings import LoadedSettings
@@ -75,7 +76,11 @@ async def serve(
     # Bound before anything is opened: a taken port must be told at once.
     bound = open_socket(host, settings.server.port if port is None else port)
     try:
-        async with Application.open(loaded) as application, local_worker(loaded):
+        async with (
+            Application.open(loaded) as application,
+            local_worker(loaded),
+            set_aside_long_lived(application),
+        ):
             app = create_app(application)
             app.state.door.warm_up()
             config = uvicorn.Config(
