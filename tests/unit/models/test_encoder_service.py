@@ -252,7 +252,7 @@ async def test_vector_and_states_of_a_text_come_of_one_pass() -> None:
     assert (await states).vector is (await vector)
     assert (await asked) is (await vector)
     assert not (await vector).flags.writeable
-    assert model.batches[1:] == [["abc"]]
+    assert [batch for batch in model.batches if "abc" in batch] == [["abc"]]
 
     vector, states = service.begin_both("abc", scope="t")
     assert (vector.done(), states) == (True, None), "it is kept, and no pass gives states"
