@@ -72,7 +72,7 @@ async def test_a_batch_with_every_kind_of_mistake_keeps_what_is_right(tmp_path: 
             "user_id": {**click, "user_id": None},
             "item_id": {**click, "item_id": None},
             "at": {**click, "at": "yesterday"},
-            "Extra": {**click, "colour": "red"},
+            "no such field": {**click, "colour": "red"},
         }
         taken = await send(acme, [click, *wrong.values(), {**click, "item_id": "garden-1"}])
         assert [row["status"] for row in taken["results"]] == ["accepted", *(["refused"] * len(wrong)), "accepted"]
