@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,7 +54,7 @@ async def local(loaded: LoadedSettings, tenant: str) -> AsyncIterator[_Local]:
         await application.encoder.encode("hello")  # the first text takes far longer than all others
         caller = Caller(id="command line", role="admin")
         request = await application.models.request_for(tenant, caller)
-        yield _Local(application, replace(request, deadline=float("inf")), clock)  # it goes on for as long as it takes
+        yield _Local(application, request, clock)
 
 
 class _Clock:
@@ -74,7 +74,6 @@ class _Local:
         from rejoinder.events.ingestion import EventIngestion
 
         self._application = application
-        self._request = request
         self._tenant = request.tenant
         self._clock = clock
         self._ingestion = EventIngestion(application, request.tenant, request.caller, request.settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ pytest.importorskip("selectolax", reason="needs the extra rejoinder[events]")
 
 from rejoinder import hookimpl
 from rejoinder.application import Application
+from rejoinder.events.ingestion import EventIngestion
 from rejoinder.events.reading import MOST_ATTEMPTS, read_stream
 from rejoinder.learning.schedules import EVENTS, keep_schedules
-from rejoinder.payloads import Event, Observation
+from rejoinder.payloads import Caller, Event, Observation
 from rejoinder.serving.app import create_app
 from rejoinder_plugins.redaction import RedactionPlugin
 
@@ -258,6 +260,21 @@ async def test_what_people_typed_is_redacted_and_what_was_published_is_not(tmp_p
         await at.taken([document(1, text=text), document(2, text=text, user_id="ana", kind="comment", item_id="sofa")])
         assert (await at.get("/d1")).json()["text"] == text
         assert "ana@shop.example" not in (await at.get("/d2")).json()["text"]
+
+
+async def test_what_people_typed_is_redacted_however_long_a_load_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as at:
+        caller = Caller(id="command line", role="admin")
+        request = await at.application.models.request_for("acme", caller)
+        ingestion = EventIngestion(at.application, "acme", caller, request.settings)
+        monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 3600.0)
+        typed = document(1, text="write to ana@shop.example", user_id="ana", kind="comment", item_id="sofa")
+        (taken,) = await ingestion.take([(0, typed)])
+
+        assert taken.status == "accepted", taken.reason
+        assert "ana@shop.example" not in (await at.get("/d1")).json()["text"]
 
 
 async def test_events_are_read_in_order_and_one_that_fails_is_set_aside(tmp_path: Path) -> None:
