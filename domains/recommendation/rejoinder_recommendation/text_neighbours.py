@@ -29,7 +29,7 @@ class TextNeighbours:
         n_items = len(vectors)
         candidates = np.flatnonzero(touched & (np.linalg.norm(vectors, axis=1) > 0))
         count = min(_NEIGHBOURS, len(candidates) - 1)
-        self._weights: Any = sparse.csr_matrix((n_items, n_items))
+        self._weights: Any = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
         if count < 1:
             return
         rows, columns, weights = [], [], []
@@ -40,7 +40,7 @@ class TextNeighbours:
             cosine[block[:, None] == candidates] = -np.inf
             nearest = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
             weight = np.exp(_SHARPNESS * (np.take_along_axis(cosine, nearest, axis=1) - 1))
-            weights.append((weight / weight.sum(axis=1, keepdims=True)).ravel())
+            weights.append((weight / weight.sum(axis=1, keepdims=True)).ravel().astype(np.float32))
             rows.append(np.repeat(block, count))
             columns.append(candidates[nearest].ravel())
         flat = np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))
@@ -48,4 +48,4 @@ class TextNeighbours:
 
     def lift(self, scores: Floats) -> Floats:
         """Return the neighbours' mean in the place of each item's own score; scores are (queries, items) or (items)."""
-        return np.asarray((self._weights @ scores.T).T)
+        return np.asarray((self._weights @ scores.T.astype(np.float32)).T)
