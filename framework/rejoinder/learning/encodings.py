@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rejoinder.errors import EncoderBusyError, InvalidInputError, ModelError
 from rejoinder.models.learner import gives_one_label, reads_of, takes_pairs
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rejoinder.payloads import Example
 
 __all__ = ["Reader", "Text", "check_other", "tells", "text_for", "texts_of"]
+
+_T = TypeVar("_T")
 
 Text = str | tuple[str, str]
 """What a learner predicts: a text, or for a task of two texts both."""
@@ -109,25 +111,14 @@ class Reader:
 
         async def encode(rows: list[int]) -> None:
             async with next_in_line:
-                found[rows] = await self._chunk([texts[row] for row in rows])
+                chunk = [texts[row] for row in rows]
+                found[rows] = await self._in_time(
+                    lambda: self.service.encode_many(chunk, scope=self.scope, adapter=self.adapter)
+                )
 
-        chunks = [
-            asyncio.ensure_future(encode(by_length[start : start + _VECTORS_AT_ONCE]))
-            for start in range(0, len(texts), _VECTORS_AT_ONCE)
-        ]
-        try:
-            await asyncio.gather(*chunks)
-        finally:
-            for one in chunks:
-                one.cancel()
+        starts = range(0, len(texts), _VECTORS_AT_ONCE)
+        await _all_of(encode(by_length[start : start + _VECTORS_AT_ONCE]) for start in starts)
         return found
-
-    async def _chunk(self, texts: Sequence[str]) -> FloatArray:
-        while True:
-            try:
-                return await self.service.encode_many(texts, scope=self.scope, adapter=self.adapter)
-            except EncoderBusyError as error:
-                await self._wait(error)
 
     async def states(self, texts: Sequence[Text]) -> list[TokenStates]:
         """Return the states of all tokens; of a pair whose second text is long, those of all its windows (see `encode_windows`).
@@ -146,25 +137,31 @@ class Reader:
         """Return the states of what fits the encoder of each text or pair. Raises as `read`."""
         found: list[TokenStates] = []
         for start in range(0, len(texts), _STATES_AT_ONCE):
-            chunk = [asyncio.ensure_future(self._piece(text)) for text in texts[start : start + _STATES_AT_ONCE]]
-            try:
-                found += await asyncio.gather(*chunk)
-            finally:
-                for one in chunk:
-                    one.cancel()
+            found += await _all_of(self._piece(text) for text in texts[start : start + _STATES_AT_ONCE])
         return found
 
     async def _piece(self, text: Text) -> TokenStates:
+        return await self._in_time(lambda: self.service.encode_tokens(text, adapter=self.adapter))
+
+    async def _in_time(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Ask the service, again as long as its queue is full; raises `EncoderBusyError` where the reader is not patient."""
         while True:
             try:
-                return await self.service.encode_tokens(text, adapter=self.adapter)
+                return await ask()
             except EncoderBusyError as error:
-                await self._wait(error)
+                if not self.patient:
+                    raise
+                await asyncio.sleep(error.retry_after_s)
 
-    async def _wait(self, error: EncoderBusyError) -> None:
-        if not self.patient:
-            raise error
-        await asyncio.sleep(error.retry_after_s)
+
+async def _all_of(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """Do all at the same time; when one fails the others are given up."""
+    jobs = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*jobs)
+    finally:
+        for one in jobs:
+            one.cancel()
 
 
 @dataclass(frozen=True, slots=True)

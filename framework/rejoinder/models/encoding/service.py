@@ -479,10 +479,10 @@ class EncoderService:
             while len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
         # Last, so that whoever asks again at once finds the vector kept.
-        _deliver((waiter, vector) for entry, vector in zip(batch, vectors, strict=True) for waiter in entry.waiters)
-        _deliver(
-            (entry.states, result) for entry, result in zip(batch, results, strict=True) if entry.states is not None
-        )
+        settled: list[tuple[asyncio.Future[Any], Any]] = []
+        settled += [(waiter, vector) for one, vector in zip(batch, vectors, strict=True) for waiter in one.waiters]
+        settled += [(one.states, result) for one, result in zip(batch, results, strict=True) if one.states is not None]
+        _deliver(settled)
 
 
 def _encode(encoder: Any, batch: Sequence[_Entry]) -> Sequence[Any]:
