@@ -180,6 +180,7 @@ async def settled(acme: Shop) -> None:
 async def served(acme: Shop) -> None:
     """Wait until this process has what the registry says."""
     await acme.application.models._look()
+    await acme.application.models._trials.loaded()
     for swap in list(acme.application.models._swaps):
         await swap
 

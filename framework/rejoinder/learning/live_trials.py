@@ -57,6 +57,7 @@ class LiveTrials:
         self._loaded: dict[str, dict[str, _Loaded]] = {}
         self._jobs: set[asyncio.Future[None]] = set()
         self._shadowing = 0
+        self._looking = asyncio.Lock()
 
     def tasks_for(self, tenant: str, user_id: str, live: Mapping[str, LiveTask]) -> Mapping[str, LiveTask]:
         """Return a tenant's live tasks, those replaced that a canary serves for this user."""
@@ -116,6 +117,14 @@ class LiveTrials:
         Returns:
             The tenants of whose shadows there is something new.
         """
+        async with self._looking:  # two at once would load a candidate twice, or drop one that the other just found
+            return await self._look(tenants)
+
+    async def loaded(self) -> None:
+        """Wait for what the last look began, e.g. until a candidate that it found answers."""
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    async def _look(self, tenants: Mapping[str, object]) -> list[str]:
         news = []
         found: dict[str, dict[str, ModelTrial]] = defaultdict(dict)
         if tenants:
@@ -143,7 +152,7 @@ class LiveTrials:
         """End what runs in the background."""
         for job in self._jobs:
             job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self.loaded()
 
     def _begin(self, work: Awaitable[None], *, done: Callable[[], None] | None = None) -> None:
         job = asyncio.ensure_future(work)
