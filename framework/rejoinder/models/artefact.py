@@ -71,7 +71,7 @@ def load_artefact(folder: Path, *, kind: str) -> tuple[dict[str, NDArray[Any]], 
     _check(path, expected, found)
     if manifest["kind"] != kind:
         raise ModelIntegrityError(
-            f"{path} holds a model of kind {manifest['kind']!r}, expected {kind!r}; if another version of the software made it, fit it again"
+            f"{path} holds a model of kind {manifest['kind']!r}, expected {kind!r}; another version made it: fit it again"
         )
     file = Path(folder) / str(manifest["arrays"])
     data = _read(file)

@@ -73,7 +73,7 @@ class Transitions:
         weights = near[:, None] * fades * same
         total = np.bincount(ages, weights.sum(axis=1), len(last))
         weights *= (_AGE**ages / (total + _FEW)[ages])[:, None]
-        return np.bincount(events.items[beside[same]], weights[same], events.n_items)
+        return np.bincount(events.items[beside[same]], weights[same], events.n_items).astype(np.float64)
 
     def _around(self, item: int, now: float) -> Ints:
         """Return the events of an item, at most so many around that time."""
