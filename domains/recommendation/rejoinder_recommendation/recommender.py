@@ -28,7 +28,7 @@ _MOST_LISTS: Final = 2000
 _BEST: Final = 40
 _DRAWN: Final = 200
 _NEW_SHARE: Final = 0.2
-"""Share of the users of whom the sources learn nothing at first, so that the ranker sees what they say of new users."""
+"""Of so many users the sources learn nothing at first, so that the ranker sees what they say of new ones; 10 users are left."""
 _FIRST: Final = (1, 2, 3, 5, 8, 13)
 """Lists of a new user are learned from after so many events."""
 _SHORT: Final = 6.0
@@ -112,8 +112,8 @@ def fit_recommender(
     """Choose the settings of all sources, train the ranker, and fit the sources on all events.
 
     Meanwhile the sources are fitted without every user's last event, and without a fifth of the users altogether. Settings and ranker are
-    learned on the last events, and the ranker on the first events of that fifth besides: what the sources say of somebody new differs
-    from what they say of somebody whom they know, so that the ranker's weights depend on the length of the history. It sees
+    learned on the last events, the ranker on the first events of that fifth besides, and its weights depend on the length of the
+    history: what the sources say of somebody new means something else than what they say of somebody whom they know. It sees
     the best items of each source and some drawn ones, each of which stands for many (sampled softmax with the proposal's correction:
     Bengio & Senecal 2003, Quick Training of Probabilistic Neural Nets by Importance Sampling). Its input for items that nobody has
     touched comes from a ranker of its own, which sees texts and attributes only and is trained as if nobody had touched any item.
@@ -127,15 +127,15 @@ def fit_recommender(
     Raises:
         InvalidInputError: fewer than 10 users have 3 events.
     """
-    random = np.random.default_rng(seed)
-    new = np.flatnonzero(events.lengths > 1)
-    new = random.permutation(new)[: int(len(new) * _NEW_SHARE)]
-    inner = hold_out_last(events.keep(~np.isin(events.users, new)), least=_LEAST_EVENTS)
-    if len(inner) < _LEAST_USERS:
+    known = np.flatnonzero(events.lengths >= _LEAST_EVENTS)
+    if len(known) < _LEAST_USERS:
         raise InvalidInputError(
-            f"{len(inner)} users have {_LEAST_EVENTS} or more different items left to learn from, and a ranker needs {_LEAST_USERS}; "
+            f"{len(known)} users have {_LEAST_EVENTS} or more different items left to learn from, and a ranker needs {_LEAST_USERS}; "
             "bring more ratings"
         )
+    share = min(int(len(known) * _NEW_SHARE), len(known) - _LEAST_USERS)
+    new = np.random.default_rng(seed).permutation(known)[:share]
+    inner = hold_out_last(events.keep(~np.isin(events.users, new)), least=_LEAST_EVENTS)
     chosen = choose_settings(inner, content, seed=seed, journal=journal)
     evidence = gather(inner.training, content, {name: one.source for name, one in chosen.items()})
     beginnings = hold_out_beginnings(events, new, _FIRST, inner.training)
@@ -174,7 +174,7 @@ def _train(evidence: Evidence, hold_outs: Sequence[HoldOut], seed: int) -> tuple
 
 
 def _contexts(queries: Histories) -> Floats:
-    """Return (queries, 2): how long and how short each history is, which add up to 1; the shortest has one event, or none."""
+    """Return (queries, 2): how long and how short each history is, which add up to 1; as short as can be is one event, or none."""
     short = np.exp2(-np.maximum(queries.lengths - 1, 0) / _SHORT)
     return np.stack([1 - short, short], axis=1)
 
