@@ -1,6 +1,6 @@
 """Call implementations within their deadlines, each isolated from the others and from the turn.
 
-`async def` implementations run as tasks of the loop, `def` ones in daemon threads. Implementations that follow one another
+`async def` implementations run as tasks of the loop, begun at once, `def` ones in daemon threads. Implementations that follow one another
 (`first`, `chain`) share one task or thread as long as none is late, so that a no-op costs microseconds; one that is late is
 cancelled, or its thread abandoned, and the walk goes on behind it.
 """
@@ -14,10 +14,11 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from rejoinder.context import Request
+from rejoinder.eager import start_at_once
 from rejoinder.errors import (
     HookError,
     HookResultError,
@@ -132,16 +133,20 @@ class HookCalls:
         return allowed if own is None else min(own, allowed)
 
 
-async def _begun(*walks: _Walk) -> None:
-    """Let walks in the loop take their first step: most have ended by then, and need neither timer nor waiter."""
-    if not all(walk.in_thread for walk in walks):
-        await asyncio.sleep(0)
-
-
 async def _together(walks: list[_Walk]) -> None:
-    tasks = [future for walk in walks if (future := walk.start()) is not None]
+    """Walk over one implementation each, all at the same time."""
+    in_loop: list[_Walk] = []
+
+    def works() -> Iterator[Coroutine[Any, Any, None]]:
+        for walk in walks:
+            if (work := walk.begin()) is not None:
+                in_loop.append(walk)
+                yield work
+
     try:
-        await _begun(*walks)
+        for number, task in enumerate(start_at_once(works())):
+            in_loop[number].future = task
+        tasks = [walk.future for walk in walks if walk.future is not None]
         while tasks:
             if not all(task.done() for task in tasks):
                 due = min(walk.due for walk in walks if walk.future is not None)
@@ -192,7 +197,6 @@ class _Walk:
         """Walk to the end, or to the first result."""
         try:
             while (future := self.start()) is not None:
-                await _begun(self)
                 while self.future is not None:
                     if not future.done():
                         await asyncio.wait((future,), timeout=max(0.0, self.due - _now()))
@@ -203,16 +207,25 @@ class _Walk:
             self.abandon()
 
     def start(self) -> asyncio.Future[Any] | None:
-        """Start the next stretch of implementations of one kind; None when the walk is over."""
+        """Start the next stretch that does not end at once; None when the walk is over."""
+        while not self._over():
+            work = self.begin()
+            if work is not None:
+                (self.future,) = start_at_once((work,))
+            if self.future is not None:
+                return self.future
+        return None
+
+    def begin(self) -> Coroutine[Any, Any, None] | None:
+        """Go to the next stretch of implementations of one kind: run it in a thread, or return what is to run in the loop."""
         one = self._admit()
+        self.in_thread = one is not None and one.kind == "def"
         if one is None:
             return None
-        self.in_thread = one.kind == "def"
         if self.in_thread:
             self.future = self.calls.threads.submit(functools.partial(self._walk_in_thread, self.epoch, one))
-        else:
-            self.future = asyncio.get_running_loop().create_task(self._walk_in_loop(self.epoch, one))
-        return self.future
+            return None
+        return self._walk_in_loop(self.epoch, one)
 
     def give_up_if_late(self) -> asyncio.Future[Any] | None:
         """Give up the call that is late; return the task to wait a moment for, which was told to end."""
