@@ -12,18 +12,23 @@ from typing import Any, TypeAlias
 __all__ = ["start_at_once"]
 
 _Work: TypeAlias = Coroutine[Any, Any, None]
+_Started: TypeAlias = Iterator[asyncio.Task[None] | None]
+
+
+def start_at_once(works: Iterable[_Work]) -> _Started:
+    """Run each coroutine to its first wait, one after another, and let it go on in a task beside the caller's.
+
+    What one sees as its task, e.g. for its time-outs, is never the caller's. Those that end without waiting may share one.
+
+    Yields:
+        The task of each; None for one that ended without waiting. What one raised before its first wait is raised here.
+    """
+    return _start(works)
 
 
 if sys.version_info >= (3, 12):
 
-    def start_at_once(works: Iterable[_Work]) -> Iterator[asyncio.Task[None] | None]:
-        """Run each coroutine to its first wait, one after another, and let it go on in a task beside the caller's.
-
-        What one sees as its task, e.g. for its time-outs, is never the caller's. Those that end without waiting may share one.
-
-        Yields:
-            The task of each; None for one that ended without waiting. What one raised before its first wait is raised here.
-        """
+    def _start(works: Iterable[_Work]) -> _Started:
         loop = asyncio.get_running_loop()
         for work in works:
             task = asyncio.Task(work, loop=loop, eager_start=True)
@@ -31,14 +36,7 @@ if sys.version_info >= (3, 12):
 
 else:
 
-    def start_at_once(works: Iterable[_Work]) -> Iterator[asyncio.Task[None] | None]:
-        """Run each coroutine to its first wait, one after another, and let it go on in a task beside the caller's.
-
-        What one sees as its task, e.g. for its time-outs, is never the caller's. Those that end without waiting may share one.
-
-        Yields:
-            The task of each; None for one that ended without waiting. What one raised before its first wait is raised here.
-        """
+    def _start(works: Iterable[_Work]) -> _Started:
         loop = asyncio.get_running_loop()
         outer = asyncio.current_task(loop)
         begun = task = None
