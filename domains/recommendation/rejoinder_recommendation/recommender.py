@@ -127,14 +127,15 @@ def fit_recommender(
     Raises:
         InvalidInputError: fewer than 10 users have 3 events.
     """
-    known = np.flatnonzero(events.lengths >= _LEAST_EVENTS)
-    if len(known) < _LEAST_USERS:
+    known = int((events.lengths >= _LEAST_EVENTS).sum())
+    if known < _LEAST_USERS:
         raise InvalidInputError(
-            f"{len(known)} users have {_LEAST_EVENTS} or more different items left to learn from, and a ranker needs {_LEAST_USERS}; "
+            f"{known} users have {_LEAST_EVENTS} or more different items left to learn from, and a ranker needs {_LEAST_USERS}; "
             "bring more ratings"
         )
-    share = min(int(len(known) * _NEW_SHARE), len(known) - _LEAST_USERS)
-    new = np.random.default_rng(seed).permutation(known)[:share]
+    begun = np.flatnonzero(events.lengths > min(_FIRST))
+    spared = min(int(len(begun) * _NEW_SHARE), known - _LEAST_USERS)
+    new = np.random.default_rng(seed).permutation(begun)[:spared]
     inner = hold_out_last(events.keep(~np.isin(events.users, new)), least=_LEAST_EVENTS)
     chosen = choose_settings(inner, content, seed=seed, journal=journal)
     evidence = gather(inner.training, content, {name: one.source for name, one in chosen.items()})
