@@ -88,23 +88,22 @@ def load_bytes(cls: type[_T], data: bytes | str) -> _T:
         raise _refusal(cls, error) from error
 
 
-def to_json(value: object) -> Any:
+def to_json(value: object, *, is_checked: bool = False) -> Any:
     """Return a payload as dicts, lists, strings, numbers and None; datetimes become ISO 8601 text.
+
+    Args:
+        is_checked: whether all that it is made of was checked before, and need not be again.
 
     Raises:
         PayloadError: the value does not fit its class, or its class holds what JSON cannot say.
     """
-    checked, serializer = _checked(value)
+    checked, serializer = _checked(value, is_checked)
     return serializer.to_python(checked, mode="json")
 
 
-def dump_bytes(value: object) -> bytes:
-    """Return a payload as JSON text in UTF-8; the same value gives the same bytes.
-
-    Raises:
-        PayloadError: the value does not fit its class, or its class holds what JSON cannot say.
-    """
-    checked, serializer = _checked(value)
+def dump_bytes(value: object, *, is_checked: bool = False) -> bytes:
+    """Return a payload as JSON text in UTF-8; the same value gives the same bytes. Argument and errors as `to_json`."""
+    checked, serializer = _checked(value, is_checked)
     return serializer.to_json(checked)
 
 
@@ -113,11 +112,11 @@ def is_jsonable(cls: type) -> bool:
     return _converter(cls).live_field is None
 
 
-def _checked(value: object) -> tuple[object, SchemaSerializer]:
+def _checked(value: object, is_checked: bool) -> tuple[object, SchemaSerializer]:
     cls = type(value)
     if not dataclasses.is_dataclass(cls):
         raise PayloadError(f"expected a payload, got {cls.__name__} ({_shown(value)})")
-    return check(cls, value), _jsonable(cls).serializer
+    return value if is_checked else check(cls, value), _jsonable(cls).serializer
 
 
 def _jsonable(cls: type) -> _Converter:

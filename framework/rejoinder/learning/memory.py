@@ -230,6 +230,8 @@ class CorrectionMemory:
             found = Match(id=exact.id, label=exact.label, similarity=1.0, trust=1.0, exact=True)
             if not known.rejected:
                 return found, frozenset()
+        elif not known.rejected and self._curve.trust(1.0) < least:
+            return None, frozenset()
         cosines = known.rows[: len(known.entries)] @ vector
         rejected = _rejected(known, key, cosines) if known.rejected else frozenset()
         return found or self._near(known, vector, cosines, least), rejected

@@ -148,7 +148,7 @@ def _row(tenant_id: str, conversation_id: str, turn: NewTurn) -> dict[str, Any]:
         "idempotency_key": turn.idempotency_key,
         "request_hash": turn.request_hash,
         "user_text": turn.user_text,
-        "reply": None if turn.reply is None else to_json(turn.reply),
+        "reply": None if turn.reply is None else to_json(turn.reply, is_checked=True),
         "action": turn.action,
         "trace": turn.trace,
         "started_at": turn.started_at,

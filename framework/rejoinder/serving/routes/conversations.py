@@ -245,7 +245,7 @@ async def release(conversation_id: str, entry: Agent, door: TheDoor) -> Response
 
 def turn_response(turn: Turn) -> Response:
     """Return a turn as a response."""
-    return Response(dump_bytes(turn), 200, {"cache-control": "no-store"}, "application/json")
+    return Response(dump_bytes(turn, is_checked=True), 200, {"cache-control": "no-store"}, "application/json")
 
 
 def _reader(access: Access) -> Entry:
