@@ -55,7 +55,7 @@ def trained_on(shelf: Shelf, log: BehaviourLog, folder: Path | None) -> TrainedO
     content = ItemContent(catalogue.vectors.astype(np.float64), *tags)
     settings = {name: some[0] for name, some in SETTINGS.items()}
     evidence = gather(events, content, fit_sources(events, content, settings, seed=0))
-    rankers = [ConditionalLogit(np.ones(size), 1.0) for size in (len(CONTENT_COLUMNS), len(FEATURES))]
+    rankers = [ConditionalLogit(np.ones(size), 1.0) for size in ((1, len(CONTENT_COLUMNS)), (2, len(FEATURES)))]
     ids = tuple(item.id for item in catalogue.items)
     made = TrainedRecommender(Recommender(evidence, settings, *rankers), ids, "drawn", 0, "drawn")
     if folder is not None:

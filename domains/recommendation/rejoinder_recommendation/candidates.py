@@ -100,7 +100,10 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     ),
     "transitions": _Kind(
         _transitions,
-        tuple({"decay": by, "window": n} for by, n in ((0.5, 5), (0.7, 8), (0.85, 15), (0.95, 30))),
+        tuple(
+            {"decay": by, "window": n, "half_life_days": days}
+            for by, n, days in ((0.5, 5, 1000.0), (0.7, 8, 300.0), (0.85, 15, 1000.0), (0.85, 15, 1e5))
+        ),
     ),
     "sequence": _Kind(
         _sequence,

@@ -1,4 +1,4 @@
-"""A linear ranker by the likelihood that the right item of a list is chosen (softmax over the list)."""
+"""A linear ranker by the likelihood that the right item of a list is chosen (softmax over the list); its weights may depend on the list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from scipy import optimize
 
 from rejoinder_recommendation.histories import Bools, Floats, Ints
 
-__all__ = ["ConditionalLogit", "Lists", "fit_conditional_logit"]
+__all__ = ["NO_CONTEXT", "ConditionalLogit", "Lists", "fit_conditional_logit"]
+
+NO_CONTEXT: Final = np.ones(1)
+"""The context of a list on which the weights do not depend."""
 
 _PENALTIES: Final = (1.0, 10.0, 100.0)
 _FOLDS: Final = 3
@@ -25,35 +28,41 @@ class Lists:
         features: (rows, features).
         offsets: (rows), added to the score: the logarithm of how many items a drawn one stands for.
         starts: (lists), the first row of each, which is the right one.
+        contexts: (lists, contexts), >= 0: what the weights depend on.
     """
 
     features: Floats
     offsets: Floats
     starts: Ints
+    contexts: Floats
+
+    @property
+    def lengths(self) -> Ints:
+        """(lists), rows of each."""
+        return np.diff([*self.starts, len(self.features)])
 
     def take(self, chosen: Bools) -> Lists:
         """Return only some lists; `chosen` is (lists)."""
-        lengths = np.diff([*self.starts, len(self.features)])
-        rows = np.repeat(chosen, lengths)
-        starts = np.concatenate([[0], np.cumsum(lengths[chosen])[:-1]])
-        return Lists(self.features[rows], self.offsets[rows], starts)
+        rows = np.repeat(chosen, self.lengths)
+        starts = np.concatenate([[0], np.cumsum(self.lengths[chosen])[:-1]])
+        return Lists(self.features[rows], self.offsets[rows], starts, self.contexts[chosen])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConditionalLogit:
-    """The fitted ranker: a score is `features @ weights`.
+    """The fitted ranker: a score is `features @ (context @ weights)`.
 
     Attributes:
-        weights: (features).
+        weights: (contexts, features).
         penalty: the one that cross-validation chose.
     """
 
     weights: Floats
     penalty: float
 
-    def scores(self, features: Floats) -> Floats:
-        """Return (...) for (..., features)."""
-        return features @ self.weights
+    def scores(self, features: Floats, context: Floats) -> Floats:
+        """Return (...) for (..., features) of a list with this context, (contexts)."""
+        return features @ (context @ self.weights)
 
 
 def fit_conditional_logit(lists: Lists, *, signs: Bools, seed: int) -> ConditionalLogit:
@@ -69,35 +78,43 @@ def fit_conditional_logit(lists: Lists, *, signs: Bools, seed: int) -> Condition
     """
     scale = lists.features.std(axis=0)
     scale[scale == 0] = 1
-    standard = Lists(lists.features / scale, lists.offsets, lists.starts)
+    standard = Lists(lists.features / scale, lists.offsets, lists.starts, lists.contexts)
+    nothing = np.zeros((lists.contexts.shape[1], len(scale)))
     folds = np.random.default_rng(seed).permutation(len(lists.starts)) % _FOLDS
     losses = dict.fromkeys(_PENALTIES, 0.0)
     for fold in range(_FOLDS):
         training, test = standard.take(folds != fold), standard.take(folds == fold)
-        weights = np.zeros(len(scale))
+        weights = nothing
         for penalty in sorted(_PENALTIES, reverse=True):
             weights = _fit(training, penalty, signs, weights)
-            losses[penalty] += _loss(weights, test, 0.0)[0]
+            losses[penalty] += _loss(weights.ravel(), test, 0.0)[0]
     best = min(_PENALTIES, key=lambda penalty: losses[penalty])
-    return ConditionalLogit(_fit(standard, best, signs, np.zeros(len(scale))) / scale, best)
+    return ConditionalLogit(_fit(standard, best, signs, nothing) / scale, best)
 
 
 def _fit(lists: Lists, penalty: float, signs: Bools, start: Floats) -> Floats:
-    bounds = [(0.0, None) if positive else (None, None) for positive in signs]
+    bounds = [(0.0, None) if positive else (None, None) for positive in signs] * len(start)
     found = optimize.minimize(
-        _loss, start, (lists, penalty), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS}
+        _loss,
+        start.ravel(),
+        (lists, penalty),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": _ITERATIONS},
     )
-    return np.asarray(found.x)
+    return np.asarray(found.x).reshape(start.shape)
 
 
-def _loss(weights: Floats, lists: Lists, penalty: float) -> tuple[float, Floats]:
+def _loss(flat: Floats, lists: Lists, penalty: float) -> tuple[float, Floats]:
     """Return the penalised negative log-likelihood and its gradient."""
-    lengths = np.diff([*lists.starts, len(lists.features)])
-    scores = lists.features @ weights + lists.offsets
-    scores -= np.repeat(np.maximum.reduceat(scores, lists.starts), lengths)
+    weights = flat.reshape(lists.contexts.shape[1], -1)
+    contexts = np.repeat(lists.contexts, lists.lengths, axis=0)
+    scores = ((lists.features @ weights.T) * contexts).sum(axis=1) + lists.offsets
+    scores -= np.repeat(np.maximum.reduceat(scores, lists.starts), lists.lengths)
     odds = np.exp(scores)
     total = np.add.reduceat(odds, lists.starts)
-    loss = float((np.log(total) - scores[lists.starts]).sum() + penalty / 2 * weights @ weights)
-    shares = odds / np.repeat(total, lengths)
-    gradient = lists.features.T @ shares - lists.features[lists.starts].sum(axis=0) + penalty * weights
-    return loss, gradient
+    loss = float((np.log(total) - scores[lists.starts]).sum() + penalty / 2 * flat @ flat)
+    shares = odds / np.repeat(total, lists.lengths)
+    gradient = (contexts * shares[:, None]).T @ lists.features - lists.contexts.T @ lists.features[lists.starts]
+    return loss, (gradient + penalty * weights).ravel()

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from rejoinder_recommendation.candidates import SOURCES
-from rejoinder_recommendation.conditional_logit import ConditionalLogit
+from rejoinder_recommendation.conditional_logit import NO_CONTEXT, ConditionalLogit
 from rejoinder_recommendation.histories import Bools, Floats, Histories, Ints
 from rejoinder_recommendation.item_content import ItemContent
 from rejoinder_recommendation.sources.source import Source
@@ -108,7 +108,7 @@ def add_content(features: Floats, content: ConditionalLogit) -> None:
 
     Of these, its score alone says what their neighbours' popularity means: for touched items that is read against their own.
     """
-    score = content.scores(features[..., CONTENT_COLUMNS])
+    score = content.scores(features[..., CONTENT_COLUMNS], NO_CONTEXT)
     untouched = features[..., _COLUMN["untouched"]]
     features[..., _COLUMN["content"]] = score
     features[..., _COLUMN["untouched_content"]] = score * untouched

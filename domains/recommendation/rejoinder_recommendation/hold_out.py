@@ -15,6 +15,7 @@ __all__ = [
     "CLICKS",
     "HoldOut",
     "cold_share_of",
+    "hold_out_beginnings",
     "hold_out_cold_items",
     "hold_out_cold_users",
     "hold_out_last",
@@ -62,6 +63,25 @@ def hold_out_last(histories: Histories, *, least: int = 2) -> HoldOut:
     queries = training.take(histories.users[held])
     everything = np.ones(histories.n_items, dtype=bool)
     return HoldOut(training, queries, histories.items[held], everything, queries)
+
+
+def hold_out_beginnings(histories: Histories, asked: Ints, lengths: Sequence[int], training: Histories) -> HoldOut:
+    """Ask about users' first events, once for each length: so many are known, and the next one is to be found. All unseen items are ranked.
+
+    Args:
+        histories: of all users.
+        asked: numbers of the users asked about, nothing of whom is in `training`.
+        lengths: each >= 1; a user with fewer events than one more than that is not asked.
+        training: what is learned from.
+    """
+    found = [asked[histories.lengths[asked] > length] for length in lengths]
+    users = np.concatenate(found)
+    known = np.repeat(np.array(lengths), [len(one) for one in found])
+    events = histories.take(users)
+    place = np.arange(len(events.items)) - events.starts[events.users]
+    queries = events.keep(place < known[events.users])
+    everything = np.ones(histories.n_items, dtype=bool)
+    return HoldOut(training, queries, events.items[events.starts[:-1] + known], everything, queries)
 
 
 def without_cold(histories: Histories, cold: Bools, cold_users: Bools) -> Histories:

@@ -26,7 +26,7 @@ from rejoinder_recommendation.text_neighbours import TextNeighbours
 
 __all__ = ["KIND", "Ranked", "TrainedRecommender", "train_recommender", "training_fingerprint"]
 
-KIND: Final = "recommender/1"
+KIND: Final = "recommender/2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import numpy as np
 from rejoinder_recommendation.histories import Histories
 from rejoinder_recommendation.hold_out import (
     cold_share_of,
+    hold_out_beginnings,
     hold_out_cold_items,
     hold_out_cold_users,
     hold_out_last,
@@ -55,6 +56,20 @@ def test_of_a_cold_user_three_events_are_known_and_nothing_is_learned() -> None:
     assert found.queries.items.tolist() == [3, 1, 4]
     assert found.targets.tolist() == [2]
     assert np.flatnonzero(found.ranked(slice(0, 1))[0]).tolist() == [0, 2]
+
+
+def test_of_a_new_user_each_beginning_is_asked_about_and_what_came_later_is_ranked() -> None:
+    events = histories([0, 1], [3, 4, 5, 0], [2], [5, 1, 0])
+    training = events.keep(events.users == 0)
+
+    found = hold_out_beginnings(events, np.array([1, 2, 3]), (1, 3), training)
+
+    assert found.training is training
+    assert found.targets.tolist() == [4, 1, 0]
+    assert found.queries.items.tolist() == [3, 5, 3, 4, 5]
+    assert found.queries.lengths.tolist() == [1, 1, 3]
+    assert np.flatnonzero(found.ranked(slice(1, 3))[0]).tolist() == [0, 1, 2, 3, 4]
+    assert np.flatnonzero(found.ranked(slice(1, 3))[1]).tolist() == [0, 1, 2]
 
 
 def test_the_share_of_cold_items_is_drawn_by_their_ids() -> None:

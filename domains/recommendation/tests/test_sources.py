@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rejoinder_recommendation.histories import Floats, Histories
 from rejoinder_recommendation.item_content import ItemContent, attribute_graph
-from rejoinder_recommendation.sources import text_interest
+from rejoinder_recommendation.sources import text_interest, transitions
 from rejoinder_recommendation.sources.ease import Ease
 from rejoinder_recommendation.sources.graph_paths import GraphPaths
 from rejoinder_recommendation.sources.implicit_als import ImplicitAls
@@ -115,14 +115,30 @@ def test_texts_of_many_items_keep_the_directions_in_which_they_differ(monkeypatc
     assert kept.scores(asked) == pytest.approx(exact, abs=1e-5), "five directions are all that there are"
 
 
-def test_transitions_count_followers_by_their_distance() -> None:
-    events = histories([0, 1, 2], [0, 1], n_items=3)
-    after_0, after_1 = np.array([0, 2, 0.5]) / 4.5, np.array([0, 0, 1]) / 3
+def test_transitions_weigh_neighbours_by_order_time_and_place() -> None:
+    events = histories([3, 0, 1, 2], [0, 1], n_items=4, seconds=[0, 0, 0, 0, 10 * DAY_S, 10 * DAY_S])
+    source = Transitions(events, decay=0.5, window=2, half_life_days=10.0)
+    asked = histories([0], [2, 0], [0, 1], n_items=4, seconds=[0.0] * 5)
 
-    found = Transitions(events, decay=0.5, window=2).scores(histories([0, 1], [2, 1, 0], n_items=3))
+    found = source.scores(asked)
 
-    assert found[0] == pytest.approx(after_1 + 0.5 * after_0)
-    assert found[1] == pytest.approx(after_0 + 0.5 * after_1)
+    second = 2**-0.5  # of the first user 0 is the second item, and of who is asked the first
+    after = np.array([0, second + 0.5, 0.5 * second, 0.3 * second])
+    assert found[0] == pytest.approx(after / (after.sum() + 5))
+    farther = np.array([0, 1 + 0.5 * second, 0.5, 0.3])
+    before = np.array([0.15, 0.3, 0, 0]) / 2  # 2 is four times as far into its user's history
+    assert found[1] == pytest.approx(farther / (farther.sum() + 5) + 0.7 * before / (before.sum() + 5))
+
+
+def test_of_an_item_of_many_events_those_around_the_users_time_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transitions, "_MOST", 2)
+    events = histories([0, 1], [0, 2], [0, 3], [0, 4], n_items=5, seconds=[0, 0, 1, 1, 2, 2, 3, 3])
+
+    found = Transitions(events, decay=0.5, window=2, half_life_days=1e6).scores(
+        histories([0], [0], [0], n_items=5, seconds=[-1, 2, 9])
+    )
+
+    assert [np.flatnonzero(row).tolist() for row in found] == [[1, 2], [2, 3], [3, 4]]
 
 
 def test_an_item_is_lifted_by_its_neighbours_and_not_by_itself() -> None:

@@ -13,10 +13,13 @@ from rejoinder.cli import app
 from rejoinder.errors import InvalidInputError, ModelIntegrityError
 from rejoinder.events.settings import TenantEventSettings
 from rejoinder.items.catalogue import BehaviourLog, Catalogue, CatalogueItem
+from rejoinder.models.artefact import load_artefact, save_artefact
+from rejoinder_recommendation.features import add_content
 from rejoinder_recommendation.histories import Histories
 from rejoinder_recommendation.item_content import ItemContent, attribute_graph
 from rejoinder_recommendation.journal import open_journal
-from rejoinder_recommendation.trained import TrainedRecommender, train_recommender
+from rejoinder_recommendation.recommender import fit_recommender
+from rejoinder_recommendation.trained import KIND, TrainedRecommender, train_recommender
 from rejoinder_recommendation.training.data import training_data
 from typer.testing import CliRunner
 
@@ -114,6 +117,49 @@ def test_a_training_that_was_interrupted_goes_on_from_what_was_chosen(tmp_path: 
     assert counts[-1] == 2 + 6 * 4 + 8, "of two kinds, the settings are known"
     whole = train_recommender(events, content, ITEMS[:PER_TOPIC], seed=0, encoder="none")
     assert resumed.rank([("a-1", 1.0)], 5) == whole.rank([("a-1", 1.0)], 5)
+
+
+def users_with_three_items(count: int) -> Histories:
+    random = np.random.default_rng(0)
+    items = np.concatenate([random.permutation(PER_TOPIC)[:3] for _ in range(count)])
+    return Histories(np.arange(0, 3 * count + 1, 3), items, np.arange(3.0 * count), PER_TOPIC)
+
+
+def test_ten_users_with_three_items_are_enough_and_nine_are_not() -> None:
+    content = ItemContent.of_texts(np.eye(PER_TOPIC))
+
+    assert len(fit_recommender(users_with_three_items(10), content, seed=0).sources) == 8
+    with pytest.raises(
+        InvalidInputError, match="9 users have 3 or more different items left to learn from, and a ranker needs 10"
+    ):
+        fit_recommender(users_with_three_items(9), content, seed=0)
+
+
+def test_the_weights_depend_on_the_length_of_the_history(trained: TrainedRecommender) -> None:
+    recommender = trained.recommender
+    evidence = recommender.evidence
+    long, short = recommender.ranker.weights
+    assert not np.array_equal(long, short)
+    query = Histories(np.array([0, 1, 8]), np.array([11, 10, 12, 13, 14, 15, 16, 11]), np.full(8, 200.0), len(ITEMS))
+    ranked = np.ones((2, len(ITEMS)), dtype=bool)
+    scores = evidence.scores(query)
+
+    found = recommender.scores(query, ranked)
+
+    for row, weights in enumerate([short, (long + short) / 2]):
+        of_row = {name: one[row] for name, one in scores.items()}
+        features = evidence.features(of_row, 200.0, ranked[row], np.arange(len(ITEMS)))
+        add_content(features, recommender.content)
+        assert found[row] == pytest.approx(features @ weights)
+
+
+def test_a_model_of_an_earlier_version_is_refused(trained: TrainedRecommender, tmp_path: Path) -> None:
+    trained.save(tmp_path)
+    arrays, said = load_artefact(tmp_path, kind=KIND)
+    save_artefact(tmp_path, kind="recommender/1", arrays=arrays, settings=said)
+
+    with pytest.raises(ModelIntegrityError, match=r"kind 'recommender/1', expected 'recommender/2'.*fit it again"):
+        TrainedRecommender.load(tmp_path)
 
 
 def test_the_command_lists_what_the_model_says(trained: TrainedRecommender, tmp_path: Path) -> None:

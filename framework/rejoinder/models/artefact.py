@@ -70,7 +70,9 @@ def load_artefact(folder: Path, *, kind: str) -> tuple[dict[str, NDArray[Any]], 
         ) from error
     _check(path, expected, found)
     if manifest["kind"] != kind:
-        raise ModelIntegrityError(f"{path} holds a model of kind {manifest['kind']!r}, expected {kind!r}")
+        raise ModelIntegrityError(
+            f"{path} holds a model of kind {manifest['kind']!r}, expected {kind!r}; another version made it: fit it again"
+        )
     file = Path(folder) / str(manifest["arrays"])
     data = _read(file)
     _check(file, manifest["arrays_sha256"], hashlib.sha256(data).hexdigest())

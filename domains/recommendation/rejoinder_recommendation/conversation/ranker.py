@@ -124,7 +124,7 @@ def fit_rankers(
                 features.append(rows[chosen])
                 offsets.append(offset)
     starts = np.cumsum([0, *(len(one) for one in offsets)])[:-1]
-    lists = Lists(np.concatenate(features), np.concatenate(offsets), starts)
+    lists = Lists(np.concatenate(features), np.concatenate(offsets), starts, np.ones((len(starts), 1)))
     evidence = _evidence(index, cases, named)
     return {name: ConversationRanker(evidence, _fit(lists, features, seed)) for name, features in models.items()}
 
@@ -133,9 +133,9 @@ def _fit(lists: Lists, names: Sequence[str], seed: int) -> dict[str, float]:
     columns = [FEATURES.index(name) for name in names]
     signs = np.array([name not in _FREE for name in names])
     fitted: ConditionalLogit = fit_conditional_logit(
-        Lists(lists.features[:, columns], lists.offsets, lists.starts), signs=signs, seed=seed
+        Lists(lists.features[:, columns], lists.offsets, lists.starts, lists.contexts), signs=signs, seed=seed
     )
-    return dict(zip(names, fitted.weights.tolist(), strict=True))
+    return dict(zip(names, fitted.weights[0].tolist(), strict=True))
 
 
 def _evidence(index: ItemIndex, cases: Sequence[Case], named: Sequence[Ints]) -> Evidence:
