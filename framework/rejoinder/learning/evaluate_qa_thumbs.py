@@ -23,7 +23,7 @@ import numpy as np
 
 from rejoinder.errors import InvalidInputError
 from rejoinder.learning.answer_metrics import answer_report, token_f1
-from rejoinder.learning.evaluate_qa import DEFAULT_METHOD, method_settings, training_settings
+from rejoinder.learning.evaluate_qa import DEFAULT_METHOD, method_settings, round_settings, training_settings
 from rejoinder.learning.evaluate_texts import AUTO, HEAD, check_method, need_encoder
 from rejoinder.learning.evaluation_report import EvaluationReport, versions
 from rejoinder.learning.squad_json import Questions, read_squad_json
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
 GOOD_F1: Final = 0.5
 """From this F1 with a right answer on, a simulated user gives a thumb up."""
-
-ROUND_EPOCHS: Final = 3
-ROUND_RATE: Final = 1.5e-4
 
 _CALIBRATION_SHARE: Final = 0.125
 """Share of the questions with answers that is not trained on: by these the learner knows how sure to be, before and after each round."""
@@ -124,7 +121,7 @@ def evaluate_qa_thumbs(
         rounds: >= 1.
         method: a name in `rejoinder.models.adapters.method.METHODS`; "auto": `DEFAULT_METHOD`.
         precision, progress: see `rejoinder.learning.evaluate_qa.evaluate_qa`.
-        settings: of the first training; rounds have their own epochs and rate. None: as for `evaluate_qa`.
+        settings: of the first training; rounds go on by `rejoinder.learning.evaluate_qa.round_settings`. None: as for `evaluate_qa`.
         told: called after each round.
 
     Raises:
@@ -256,10 +253,13 @@ class _Model:
 
     def learn(self, thumbs: Sequence[Example], number: int) -> None:
         """Go on with the thumbs of a round, and as many of what was learned before."""
-        later = replace(self._settings, epochs=min(ROUND_EPOCHS, self._settings.epochs), learning_rate=ROUND_RATE)
         examples = [*self._known, *thumbs]
         self._trained = self._train(
-            examples, later, self._seed + number, start=self._trained.warm_start, rehearsed=range(len(self._known))
+            examples,
+            round_settings(self._settings),
+            self._seed + number,
+            start=self._trained.warm_start,
+            rehearsed=range(len(self._known)),
         )
         self._known = examples
         self._learner = self._calibrated()
