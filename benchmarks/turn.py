@@ -1,6 +1,6 @@
 """A turn over HTTP beside the encoder's own time for the same text: what everything around the model costs.
 
-    REJOINDER_DATA=<folder of data sets> python benchmarks/turn.py [--backends torch,onnx-int8] [--seconds 10] [--json OUT]
+    REJOINDER_DATA=<folder of data sets> python benchmarks/turn.py [--backends torch,onnx-int8] [--seconds 10] [--bare] [--json OUT]
 
 For each encoder backend a real server (SQLite, synchronous=FULL, every turn durable) serves a tenant whose model was fitted on all of
 banking77's train split. wrk (Debian: apt install wrk) asks texts of the test split that it never repeats: with one connection, then
@@ -11,6 +11,9 @@ batches of 16 with all cores, which is its best; before and after, so that a mac
 On int8, a second tenant with the same examples gets a version with a rank-8 LoRA adapter (one pass over them, by a real worker; a
 minute or two), and talks by one connection: its texts are read by the base in int8 and by the adapted encoder, which runs on torch.
 
+`--bare` measures in place of all that the least that a durable turn can cost here: an ASGI application by itself that has the text
+encoded in a thread, multiplies the vector by a matrix and stores one row, without keys, tenants, conversations, hooks or a trace.
+
 Wanted: torch: p50 at most 1.6 times, p99 at most 4 times the encoder's own; int8: p50 at most 4 times, p99 at most 12 times, and with
 16 connections at least 0.25 of the encoder's best. (A commit that waits for the disk takes as long on every backend.)
 """
@@ -18,22 +21,30 @@ Wanted: torch: p50 at most 1.6 times, p99 at most 4 times the encoder's own; int
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import csv
 import gzip
 import http.client
 import json
 import os
 import shutil
+import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 from rejoinder.models.encoding.encoder import Encoder, load_encoder
+from rejoinder.models.encoding.service import EncoderService
 from rejoinder_customer_service.demo.server import RunningServer, running_server
 
 WANTED = {"torch": {"p50": 1.6, "p99": 4.0}, "onnx-int8": {"p50": 4.0, "p99": 12.0, "share": 0.25}}
@@ -44,6 +55,8 @@ CONNECTIONS = 16
 WARM_UP_S = 3
 ENCODED = 300
 SCRIPT = Path(__file__).with_suffix(".lua")
+_BARE, _ROWS = "BARE_BACKEND", "BARE_ROWS"
+"""Environment variables that tell the bare server its backend and its database."""
 
 
 def post(url: str, path: str, body: object, token: str, tenant: str | None = None) -> dict[str, str]:
@@ -149,6 +162,79 @@ def batched_per_s(encoder: Encoder, texts: list[str]) -> float:
     return len(texts) / (time.perf_counter() - started)
 
 
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """Answer messages with the index of the largest product of their vector, once a row with it is stored."""
+    if scope["type"] == "lifespan":
+        await receive()
+        scope["state"]["encoder"] = encoder = EncoderService(lambda: load_encoder(backend=os.environ[_BARE], threads=1))
+        await encoder.ready()
+        rows = sqlite3.connect(os.environ[_ROWS], isolation_level=None, check_same_thread=False)
+        rows.execute("PRAGMA journal_mode=WAL")
+        rows.execute("PRAGMA synchronous=FULL")
+        rows.execute("CREATE TABLE turns (id INTEGER PRIMARY KEY, text TEXT, label INTEGER, trace TEXT)")
+        scope["state"]["rows"], scope["state"]["writer"] = rows, ThreadPoolExecutor(1)
+        scope["state"]["head"] = np.random.default_rng(0).normal(size=((await encoder.ready()).dim, 77))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        encoder.close()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    state, text = scope["state"], json.loads((await receive())["body"])["text"]
+    label = int((await state["encoder"].encode(text) @ state["head"]).argmax())
+    row = (text, label, "x" * 1000)
+    insert = partial(state["rows"].execute, "INSERT INTO turns (text, label, trace) VALUES (?, ?, ?)", row)
+    await asyncio.get_running_loop().run_in_executor(state["writer"], insert)
+    answer = json.dumps({"label": label, "text": "x" * 200}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+def measure_bare(backend: str, texts: list[str], seconds: int) -> dict[str, Any]:
+    """Measure `bare` beside the encoder."""
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+        free.close()
+        plan = Path(folder) / "plan.txt"
+        escaped = [json.dumps(text)[1:-1] for text in texts]
+        names = [f"c{number}" for number in range(CONNECTIONS)]
+        plan.write_text("\n".join(["token", str(CONNECTIONS), *names, *escaped]) + "\n", encoding="utf-8")
+        environment = {**os.environ, _BARE: backend, _ROWS: str(Path(folder) / "rows.db")}
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "turn:bare",
+            "--app-dir",
+            str(Path(__file__).parent),
+            "--port",
+            port,
+        ]
+        server = subprocess.Popen([*command, "--no-access-log", "--log-level", "warning"], env=environment)
+        try:
+            _wait_for(int(port))
+            url = f"http://127.0.0.1:{port}"
+            said = talk(url, plan, 1, WARM_UP_S)["requests"] + 1
+            encoder = load_encoder(backend=backend, threads=1)
+            encoder.encode(texts[:CONNECTIONS])
+            times = single_ms(encoder, texts[:ENCODED])
+            alone = talk(url, plan, 1, seconds, said=said)
+            times += single_ms(encoder, texts[:ENCODED])
+        finally:
+            server.terminate()
+            server.wait()
+    own = statistics.median(times)
+    return {"encoder": own, "turn": alone, "ratio": alone["p50"] / own}
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(600):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    sys.exit("the bare server did not start within a minute")
+
+
 def measure(backend: str, texts: list[str], seconds: int) -> dict[str, Any]:
     """Serve with one backend, and measure turns and encoder."""
     cores = os.cpu_count() or 2
@@ -198,11 +284,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A turn over HTTP beside the encoder's own time for the same text.")
     parser.add_argument("--backends", default="torch,onnx-int8", help="encoder backends, with commas between")
     parser.add_argument("--seconds", type=int, default=10, help="for which each number of connections talks")
+    parser.add_argument("--bare", action="store_true", help="measure the least that a turn can cost here instead")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     texts = list(dict.fromkeys(row["text"] for row in banking77("test")))
     if shutil.which("wrk") is None:
         sys.exit("this benchmark needs wrk (Debian: apt install wrk)")
+    if options.bare:
+        for name in options.backends.split(","):
+            one = measure_bare(name, texts, options.seconds)
+            turn, ratio = one["turn"], one["ratio"]
+            print(
+                f"{name}: encoder {one['encoder']:.2f} ms, bare turn p50 {turn['p50']:.2f} ({ratio:.2f} times), p99 {turn['p99']:.2f}"
+            )
+        return
     found = {name: measure(name, texts, options.seconds) for name in options.backends.split(",")}
     print(f"{'':<12}{'':<7}{'encoder ms':>12}{'turn ms':>10}{'ratio':>8}{'wanted':>9}")
     for backend, one in found.items():

@@ -37,7 +37,7 @@ from rejoinder.models.learner import Prediction
 from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.payloads import Example
 from rejoinder_plugins.intent.settings import IntentSettings
-from rejoinder_plugins.intent.several import several_intents
+from rejoinder_plugins.intent.several import several_intents, sizeable_clauses
 
 Rows = list[tuple[str, str]]
 OUT = "oos"
@@ -167,7 +167,9 @@ async def several(
 
     async def labels(text: str) -> set[str]:
         whole = await predict("intent", text)
-        parts = await several_intents(SimpleNamespace(predict=predict), "intent", text, confidence, whole=whole)
+        parts = await several_intents(
+            SimpleNamespace(predict=predict), "intent", text, sizeable_clauses(text), confidence, whole=whole
+        )
         return {part.prediction.label for part in parts}
 
     asked = [text for text, _ in rng.sample(test, min(singles, len(test)))]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Outcome = Literal["result", "nothing", "error", "timeout", "wrong_result", "skipped"]
 
 FAILURES: frozenset[Outcome] = frozenset({"error", "timeout", "wrong_result"})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call of one hook of one plugin.
 
     Attributes:

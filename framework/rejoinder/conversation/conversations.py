@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -400,8 +401,9 @@ class Conversations:
         except ConflictError as error:
             raise _OvertakenError(str(error)) from error
         self._recent.keep(done.tenant, done.loaded, (new,) if first is None else (first, new), state)
-        if self._on_turn is not None:
-            self._on_turn(done.tenant, turn.action, trace, (time.perf_counter() - trace.started) * 1e3)
+        if self._on_turn is not None:  # once the reply is on its way
+            took_ms = (time.perf_counter() - trace.started) * 1e3
+            asyncio.get_running_loop().call_soon(self._on_turn, done.tenant, turn.action, trace, took_ms)
 
     async def _redacted(self, calls: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
         """Return a trace as it may be stored: the error of a plugin may repeat what was typed."""

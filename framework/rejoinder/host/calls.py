@@ -1,6 +1,6 @@
 """Call implementations within their deadlines, each isolated from the others and from the turn.
 
-`async def` implementations run as tasks of the loop, `def` ones in daemon threads. Implementations that follow one another
+`async def` implementations run as tasks of the loop, begun at once, `def` ones in daemon threads. Implementations that follow one another
 (`first`, `chain`) share one task or thread as long as none is late, so that a no-op costs microseconds; one that is late is
 cancelled, or its thread abandoned, and the walk goes on behind it.
 """
@@ -14,10 +14,11 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from rejoinder.context import Request
+from rejoinder.eager import start_at_once
 from rejoinder.errors import (
     HookError,
     HookResultError,
@@ -132,20 +133,22 @@ class HookCalls:
         return allowed if own is None else min(own, allowed)
 
 
-async def _begun(*walks: _Walk) -> None:
-    """Let walks in the loop take their first step: most have ended by then, and need neither timer nor waiter."""
-    if not all(walk.in_thread for walk in walks):
-        await asyncio.sleep(0)
-
-
 async def _together(walks: list[_Walk]) -> None:
-    tasks = [future for walk in walks if (future := walk.start()) is not None]
+    """Walk over one implementation each, all at the same time."""
+    in_loop: list[_Walk] = []
+
+    def works() -> Iterator[Coroutine[Any, Any, None]]:
+        for walk in walks:
+            if (work := walk.begin()) is not None:
+                in_loop.append(walk)
+                yield work
+
     try:
-        await _begun(*walks)
+        for number, task in enumerate(start_at_once(works())):
+            in_loop[number].future = task
+        tasks = [walk.future for walk in walks if walk.future is not None]
         while tasks:
-            if not all(task.done() for task in tasks):
-                due = min(walk.due for walk in walks if walk.future is not None)
-                await asyncio.wait(tasks, timeout=max(0.0, due - _now()))
+            await _until_ended([walk for walk in walks if walk.future is not None])
             late = [future for walk in walks if (future := walk.give_up_if_late()) is not None]
             if late:
                 await asyncio.wait(late, timeout=GRACE_S)
@@ -155,6 +158,39 @@ async def _together(walks: list[_Walk]) -> None:
     finally:
         for walk in walks:
             walk.abandon()
+
+
+async def _until_ended(walks: Sequence[_Walk]) -> None:
+    """Wait until the stretches of all these walks have ended, or the first of them is late.
+
+    One in the loop says that it ends: to be told by its task takes another turn of the loop.
+    """
+    waited = [walk for walk in walks if walk.future is not None and not walk.future.done()]
+    if not waited:
+        return
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    left = len(waited)
+
+    def one_ended(_: object = None) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            release()
+
+    def release() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    for walk in waited:
+        walk.tell_end(one_ended)
+    timer = loop.call_later(max(0.0, min(walk.due for walk in waited) - _now()), release)
+    try:
+        await ended
+    finally:
+        timer.cancel()
+        for walk in waited:
+            walk.tell_end(None)
 
 
 class _Walk:
@@ -187,15 +223,14 @@ class _Walk:
         self.future: asyncio.Future[Any] | None = None
         self.given_up = False
         self.in_thread = False
+        self.on_end: Callable[..., None] | None = None
 
     async def run(self) -> None:
         """Walk to the end, or to the first result."""
         try:
-            while (future := self.start()) is not None:
-                await _begun(self)
+            while self.start() is not None:
                 while self.future is not None:
-                    if not future.done():
-                        await asyncio.wait((future,), timeout=max(0.0, self.due - _now()))
+                    await _until_ended((self,))
                     if (late := self.give_up_if_late()) is not None:
                         await asyncio.wait((late,), timeout=GRACE_S)
                     self.take_end()
@@ -203,16 +238,34 @@ class _Walk:
             self.abandon()
 
     def start(self) -> asyncio.Future[Any] | None:
-        """Start the next stretch of implementations of one kind; None when the walk is over."""
+        """Start the next stretch that does not end at once; None when the walk is over."""
+        while not self._over():
+            work = self.begin()
+            if work is not None:
+                (self.future,) = start_at_once((work,))
+            if self.future is not None:
+                return self.future
+        return None
+
+    def begin(self) -> Coroutine[Any, Any, None] | None:
+        """Go to the next stretch of implementations of one kind: run it in a thread, or return what is to run in the loop."""
         one = self._admit()
+        self.in_thread = one is not None and one.kind == "def"
         if one is None:
             return None
-        self.in_thread = one.kind == "def"
         if self.in_thread:
             self.future = self.calls.threads.submit(functools.partial(self._walk_in_thread, self.epoch, one))
-        else:
-            self.future = asyncio.get_running_loop().create_task(self._walk_in_loop(self.epoch, one))
-        return self.future
+            return None
+        return self._walk_in_loop(self.epoch, one)
+
+    def tell_end(self, whom: Callable[..., None] | None) -> None:
+        """Call this when the stretch that runs ends; None: nobody waits any more."""
+        if self.in_thread and self.future is not None:
+            if self.on_end is not None:
+                self.future.remove_done_callback(self.on_end)
+            if whom is not None:
+                self.future.add_done_callback(whom)
+        self.on_end = whom
 
     def give_up_if_late(self) -> asyncio.Future[Any] | None:
         """Give up the call that is late; return the task to wait a moment for, which was told to end."""
@@ -307,20 +360,24 @@ class _Walk:
             self.finished = True
 
     async def _walk_in_loop(self, epoch: int, one: Implementation | None) -> None:
-        while one is not None and one.kind != "def":
-            try:
-                if one.kind == "stream":
-                    result = one.function(**self._keywords(one))
-                else:
-                    result = await one.function(**self._keywords(one))
-            except (KeyboardInterrupt, GeneratorExit):
-                raise
-            except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and epoch != self.epoch:
+        try:
+            while one is not None and one.kind != "def":
+                try:
+                    if one.kind == "stream":
+                        result = one.function(**self._keywords(one))
+                    else:
+                        result = await one.function(**self._keywords(one))
+                except (KeyboardInterrupt, GeneratorExit):
                     raise
-                one = self._raised(one, epoch, error)
-            else:
-                one = self._returned(one, epoch, result)
+                except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError) and epoch != self.epoch:
+                        raise
+                    one = self._raised(one, epoch, error)
+                else:
+                    one = self._returned(one, epoch, result)
+        finally:
+            if self.on_end is not None and epoch == self.epoch:
+                self.on_end()
 
     def _walk_in_thread(self, epoch: int, one: Implementation | None) -> None:
         while one is not None and one.kind == "def" and epoch == self.epoch:

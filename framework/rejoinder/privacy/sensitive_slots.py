@@ -47,7 +47,8 @@ class SensitiveSlots:
             RedactionError: a value could not be looked at; nothing may be stored.
         """
         slots = {name: await self._hidden(slot, before.slots.get(name), request) for name, slot in state.slots.items()}
-        entities = tuple([await self._masked(entity, request) for entity in state.entities])
+        stored = frozenset(before.entities)
+        entities = tuple([one if one in stored else await self._masked(one, request) for one in state.entities])
         effects = tuple([await self._without_secrets(result, request) for result in state.effects])
         question = state.question
         if question is not None and question.text:
@@ -110,6 +111,8 @@ class SensitiveSlots:
         return replace(state, slots=slots)
 
     async def _hidden(self, slot: Slot, before: Slot | None, request: Request) -> Slot:
+        if slot == before and not slot.sensitive:  # stored like this by an earlier turn
+            return slot
         is_text = isinstance(slot.value, str)
         text = slot.value if is_text else orjson.dumps(slot.value).decode()
         shown = await self._host.redact_text(text, "store", request)

@@ -7,15 +7,18 @@ models of `schemas` document them, and the tests hold the one against the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from rejoinder.serving.problems import ProblemError
 
-__all__ = ["JsonRoute", "json_response", "refuse_deep"]
+__all__ = ["JsonRoute", "json_response", "read_body", "refuse_deep"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _MAX_DEPTH = 64
 """Levels of nesting in a body; the most that a `Json` field of a payload may have."""
@@ -61,12 +64,15 @@ class _JsonRequest(Request):
         return value
 
 
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
 class JsonRoute(APIRoute):
     """A route whose body must be JSON in UTF-8."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> _Handler:
         """Return FastAPI's handler, with our way of reading the body."""
-        handle = super().get_route_handler()
+        handle = self.answering(super().get_route_handler())
         takes_json = self.body_field is not None
 
         async def handle_json(request: Request) -> Response:
@@ -75,6 +81,18 @@ class JsonRoute(APIRoute):
             return await handle(_JsonRequest(request.scope, request.receive))
 
         return handle_json
+
+    def answering(self, handle: _Handler) -> _Handler:
+        """Return FastAPI's handler, which solves dependencies for each request, or what stands before it."""
+        return handle
+
+
+async def read_body(request: Request, model: type[_Model]) -> _Model | None:
+    """Return a body as a model, as FastAPI would read it; None where there is anything to say against it, which FastAPI says then."""
+    try:
+        return model.model_validate(await request.json())
+    except (ValueError, ProblemError):
+        return None
 
 
 def _refuse_other_media(request: Request) -> None:

@@ -14,12 +14,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from rejoinder.eager import start_at_once
 from rejoinder.errors import StoreUnavailableError
 from rejoinder.store.engines import Address, Synchronous, sync_sqlite_engine
 from rejoinder.store.failures import mapped_errors
@@ -82,7 +84,7 @@ class SqliteLanes:
         job = _Job(work, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         if self._drain is None or self._drain.done():
-            self._drain = asyncio.create_task(self._drain_waiting(), name="rejoinder-store-writes")
+            (self._drain,) = start_at_once((self._drain_waiting(),))
         result: _T = await job.done
         return result
 
@@ -142,14 +144,13 @@ class SqliteLanes:
 
     def _write(self, batch: list[Callable[[Session], Any]]) -> list[_Outcome]:
         """Run a batch in one transaction; return for each its result or its error, after the commit."""
-        mode: Any = "create_savepoint" if len(batch) > 1 else "rollback_only"
         try:
             with mapped_errors():
                 connection = self._connection = self._connection or self._write_engine.connect()
                 with connection.begin():
                     if len(batch) == 1:
-                        return [(_work(connection, batch[0], mode), None)]
-                    outcomes = [_outcome(connection, work, mode) for work in batch]
+                        return [(_alone(connection, batch[0]), None)]
+                    outcomes = [_outcome(connection, work) for work in batch]
         except BaseException as error:  # the commit failed, or the only one did: nothing was written
             self._let_go()
             return [(None, error)] * len(batch)
@@ -172,15 +173,49 @@ def _settle(batch: list[_Job], outcomes: list[_Outcome]) -> None:
             job.done.set_exception(error)
 
 
-def _work(connection: Connection, work: Callable[[Session], Any], mode: Any) -> Any:
-    with mapped_errors(), Session(connection, expire_on_commit=False, join_transaction_mode=mode) as session:
-        result = work(session)
-        session.commit()
+class _LateSession:
+    """A session in a transaction of its own, made when it is first asked for more than its connection: most turns never do."""
+
+    __slots__ = ("_connection", "_made")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._made: Session | None = None
+
+    def connection(self) -> Connection:
+        return self._connection
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            self._made = Session(self._connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+        return getattr(self._made, name)
+
+    def end(self) -> None:
+        """Write what the session still holds."""
+        if self._made is not None:
+            self._made.commit()
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+
+def _alone(connection: Connection, work: Callable[[Session], Any]) -> Any:
+    """Do the only work of a transaction."""
+    session = _LateSession(connection)
+    with mapped_errors(), closing(session):
+        result = work(cast("Session", session))
+        session.end()
         return result
 
 
-def _outcome(connection: Connection, work: Callable[[Session], Any], mode: Any) -> _Outcome:
+def _outcome(connection: Connection, work: Callable[[Session], Any]) -> _Outcome:
+    """Do one work of several, in a savepoint of its own."""
+    session = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     try:
-        return _work(connection, work, mode), None
+        with mapped_errors(), session:
+            result = work(session)
+            session.commit()
+            return result, None
     except BaseException as error:  # handed to whoever asked for this write
         return None, error

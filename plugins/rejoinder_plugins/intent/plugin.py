@@ -13,7 +13,7 @@ from rejoinder.payloads import Message, Reading, Span, Task, Understanding
 
 from rejoinder_plugins.intent.cleaning import cleaned, has_held_letters
 from rejoinder_plugins.intent.settings import IntentSettings
-from rejoinder_plugins.intent.several import Part, several_intents
+from rejoinder_plugins.intent.several import Part, several_intents, sizeable_clauses
 
 if TYPE_CHECKING:
     from rejoinder.models.learner import Learner, Prediction
@@ -74,11 +74,13 @@ class IntentPlugin:
             return None
         settings: IntentSettings = context.settings
         text = await self._read_as(message.text, context)
+        spans = sizeable_clauses(text) if settings.several else []  # while the text is encoded
         prediction = await context.models.predict(TASK, text)
         if prediction is None:
             return None
-        if settings.several and prediction.source != "memory":
-            parts = await several_intents(context.models, TASK, text, settings.several_confidence, whole=prediction)
+        if spans and prediction.source != "memory":
+            least = settings.several_confidence
+            parts = await several_intents(context.models, TASK, text, spans, least, whole=prediction)
             if parts:
                 return self._of_parts(parts, text, message.text, context)
         return Understanding(

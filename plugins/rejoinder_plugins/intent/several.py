@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rejoinder.context import Models
     from rejoinder.models.learner import Prediction
 
-__all__ = ["Part", "several_intents"]
+__all__ = ["Part", "several_intents", "sizeable_clauses"]
 
 _FEWEST_WORDS: Final = 3
 """Words below which a part says too little to be trusted alone."""
@@ -31,7 +31,14 @@ class Part:
     prediction: Prediction
 
 
-async def several_intents(models: Models, task: str, text: str, confidence: float, *, whole: Prediction) -> list[Part]:
+def sizeable_clauses(text: str) -> list[Span]:
+    """Return the parts of a text that say enough to be understood alone, in order."""
+    return [span for span in clauses(text) if len(text[span.start : span.end].split()) >= _FEWEST_WORDS]
+
+
+async def several_intents(
+    models: Models, task: str, text: str, spans: list[Span], confidence: float, *, whole: Prediction
+) -> list[Part]:
     """Return the parts of a text that say different intents, in order; [] where it has one, or none is sure enough.
 
     Of parts that say the same, the surest stands for all. Beside parts that ask or want something, those that only tell how things are
@@ -39,10 +46,10 @@ async def several_intents(models: Models, task: str, text: str, confidence: floa
     together.
 
     Args:
+        spans: its `sizeable_clauses`.
         confidence: least confidence in [0, 1] of each part; the part must be in scope as well.
         whole: what the model says of the whole text.
     """
-    spans = [span for span in clauses(text) if len(text[span.start : span.end].split()) >= _FEWEST_WORDS]
     if whole.confidence >= _SURE_OF_WHOLE:
         spans = [span for span in spans if not is_background(text[span.start : span.end])] or spans
     if len(spans) < 2:

@@ -58,6 +58,8 @@ def test_slips_are_set_right(spelling: Spelling, typed: str, meant: str) -> None
         "xqzvw",
         "",
         "我的卡在哪里",
+        "pls tell me asap, thx",
+        "the app says my usd are in the usa",
     ],
 )
 def test_all_else_stays(spelling: Spelling, text: str) -> None:

@@ -8,13 +8,33 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["COMMON", "english_words"]
+__all__ = ["COMMON", "TYPED", "english_words"]
 
 COMMON: Final = 12_000
 """Places in `english_words` up to which a word is common."""
 
 _LEAST: Final = 200
 """Times that a word must occur in what the list was counted on: rarer ones are as often slips as words."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TYPED: Final = _words(
+    # what people type for short
+    "asap atm bc brb btw cuz dept dm dms dob eod etc faq ffs fwd fyi hmu idk ikr imho imo irl lmk lol mins msg msgs np omg pls plz "
+    "pov ppl rly rn secs smh sry tbf tbh thru thx tmr tnx txt tysm tyvm vs wtf yall "
+    # things that are newer than films' words
+    "admin app apps bluetooth bot captcha chatbot crypto dropdown ebook ebooks emoji emojis ethernet firefox hashtag hotspots html "
+    "http https instagram ios linkedin logins logout mastercard netflix paypal podcasts popup popups postcode reddit refurb routers "
+    "signup smartphone smartphones smartwatch snapchat spotify tiktok touchscreen unsubscribe url urls usb usernames voicemail webcam "
+    "webinar webpage whatsapp wifi "
+    # money, addresses, papers
+    "ach apr aud bic chf cvc cvv eur gbp gdp gst iban inr isa jpy kyc otp pdf pdfs png pto refi roi sepa sku sms ssn uk usa usd usps "
+    "vpn "
+)
+"""What people type to a bot and films do not say: known as it is, and never taken for another word."""
 
 
 @lru_cache(maxsize=1)

@@ -23,7 +23,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from rejoinder.models.heads.english import COMMON, english_words
+from rejoinder.models.heads.english import COMMON, TYPED, english_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,7 +111,7 @@ class Spelling:
         return "".join((*parts, text[end:])) if parts else text
 
     def _knows(self, word: str) -> bool:
-        if word in english_words():
+        if word in english_words() or word in TYPED:
             return True
         said = _sum(word)
         place = int(self.known.searchsorted(said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,11 +13,11 @@ from rejoinder.conversation import Turn
 from rejoinder.errors import NotFoundError
 from rejoinder.handoff.waiting import Place
 from rejoinder.payloads import Mode
-from rejoinder.serving.access import Access, AnyEntry, Entry, May
+from rejoinder.serving.access import Access, AnyEntry, Entry, May, access_of
 from rejoinder.serving.door import Door, TheDoor
 from rejoinder.serving.headers import IDEMPOTENCY_PARAMETER, idempotency_key, wants_events
 from rejoinder.serving.problems import responses_for
-from rejoinder.serving.responses import JsonRoute, json_response
+from rejoinder.serving.responses import JsonRoute, json_response, read_body
 from rejoinder.serving.schemas.conversations import (
     ConversationCreated,
     ConversationIn,
@@ -48,17 +49,6 @@ Talker = Annotated[Entry, Depends(May("converse"))]
 Agent = Annotated[Entry, Depends(May("take_over"))]
 
 
-# First, since routes are tried in turn, and this one is on the way of every message.
-@router.post(
-    "/{conversation_id}/messages",
-    response_model=TurnOut,
-    responses={
-        200: _EVENTS,
-        **responses_for("not-found", "conflict", "invalid-input", "media-type", "busy", "not-redacted"),
-    },
-    openapi_extra={"parameters": [IDEMPOTENCY_PARAMETER]},
-    summary="Say something",
-)
 async def post_message(conversation_id: str, body: MessageIn, request: Request, entry: Talker) -> Response:
     """The answer is durable when it arrives. Repeat a message only with the same idempotency key."""
     door: Door = request.app.state.door
@@ -73,6 +63,38 @@ async def post_message(conversation_id: str, body: MessageIn, request: Request, 
     )
     tell_turn(door, entry.tenant, turn)
     return turn_response(turn)
+
+
+class _MessageRoute(JsonRoute):
+    """The way of every message: what FastAPI's dependencies come to for it, without looking them up for each."""
+
+    def answering(self, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Any:
+        """Return what answers a message, and leaves to FastAPI whatever it would refuse."""
+
+        async def answer(request: Request) -> Response:
+            body = await read_body(request, MessageIn)
+            if body is None:
+                return await handle(request)
+            entry = access_of(request).enter("converse")
+            return await post_message(request.path_params["conversation_id"], body, request, entry)
+
+        return answer
+
+
+# First, since routes are tried in turn.
+router.add_api_route(
+    "/{conversation_id}/messages",
+    post_message,
+    methods=["POST"],
+    response_model=TurnOut,
+    responses={
+        200: _EVENTS,
+        **responses_for("not-found", "conflict", "invalid-input", "media-type", "busy", "not-redacted"),
+    },
+    openapi_extra={"parameters": [IDEMPOTENCY_PARAMETER]},
+    summary="Say something",
+    route_class_override=_MessageRoute,
+)
 
 
 @router.post(
