@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from rejoinder.models.training.progress import Progress
     from rejoinder.models.training.settings import Precision, TrainingSettings
     from rejoinder.payloads import Example
+
+QAFeedback = Literal["thumbs", "answers"]
 
 GOOD_F1: Final = 0.5
 """From this F1 with a right answer on, a simulated user gives a thumb up."""
@@ -79,6 +81,7 @@ class QAThumbsReport(EvaluationReport):
         exact_match, f1, has_answer_f1, no_answer_f1: on the test after the last round.
         f1_gain: by how much the last F1 is above the first.
         seconds: all of it.
+        feedback: what users gave.
     """
 
     start: Mapping[str, float]
@@ -90,6 +93,7 @@ class QAThumbsReport(EvaluationReport):
     f1_gain: float
     seconds: float
     seed: int
+    feedback: QAFeedback
     method: str
     encoder: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -108,6 +112,7 @@ def evaluate_qa_thumbs(
     method: str = DEFAULT_METHOD,
     precision: Precision = "auto",
     settings: TrainingSettings | None = None,
+    feedback: QAFeedback = "thumbs",
     progress: Callable[[Progress], None] | None = None,
     told: Callable[[ThumbsRound], None] | None = None,
 ) -> QAThumbsReport:
@@ -122,6 +127,7 @@ def evaluate_qa_thumbs(
         method: a name in `rejoinder.models.adapters.method.METHODS`; "auto": `DEFAULT_METHOD`.
         precision, progress: see `rejoinder.learning.evaluate_qa.evaluate_qa`.
         settings: of the first training; rounds go on by `rejoinder.learning.evaluate_qa.round_settings`. None: as for `evaluate_qa`.
+        feedback: what users give: thumbs; or the right answers instead ("answers"), which is what thumbs could teach at most.
         told: called after each round.
 
     Raises:
@@ -154,7 +160,8 @@ def evaluate_qa_thumbs(
         said = model.answer(part)
         goodness = [token_f1(_text(one), right[own.id]) for one, own in zip(said, part, strict=True)]
         ups = [good >= GOOD_F1 for good in goodness]
-        model.learn([judged(own, one, up=up) for own, one, up in zip(part, said, ups, strict=True)], number + 1)
+        thumbs_given = [judged(own, one, up=up) for own, one, up in zip(part, said, ups, strict=True)]
+        model.learn(thumbs_given if feedback == "thumbs" else part, number + 1)
         found.append(
             ThumbsRound(
                 thumbs=(number + 1) * thumbs // rounds,
@@ -176,6 +183,7 @@ def evaluate_qa_thumbs(
         f1_gain=last.f1 - start["f1"],
         seconds=time.perf_counter() - started,
         seed=seed,
+        feedback=feedback,
         method=method,
         encoder=f"{encoder.name}@{encoder.hash}",
         data={
