@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 DEFAULT_METHOD: Final = "full"
 """A frozen sentence encoder hardly answers at all; full fine-tuning learns the most."""
 
-ROUND_RATE: Final = 1e-4
-ROUND_HEAD_RATE: Final = 3e-4
-"""Peak rates, of the encoder's (or the adapter's) weights and of the head, of a round that goes on from an earlier training."""
+ROUND_RATE: Final = 1.5e-4
+"""Peak rate of the encoder's (or the adapter's) weights in a round that goes on from an earlier training."""
 
 _CHUNK: Final = 128
 _TIMED_ROWS: Final = 50
@@ -161,13 +160,9 @@ def training_settings(questions: int, precision: Precision = "auto") -> Training
 def round_settings(first: TrainingSettings) -> TrainingSettings:
     """Return how a round is trained that goes on from an earlier training, which was trained with `first` settings.
 
-    At lower rates, the head's above all: what an adapter and its head learned together is to be bent by few examples, not learned anew.
+    At a lower rate of the encoder's weights, or the adapter's: they are to be bent by few examples, not learned anew.
     """
-    return replace(
-        first,
-        learning_rate=min(ROUND_RATE, first.learning_rate or ROUND_RATE),
-        head_learning_rate=min(ROUND_HEAD_RATE, first.head_learning_rate),
-    )
+    return replace(first, learning_rate=min(ROUND_RATE, first.learning_rate or ROUND_RATE))
 
 
 def method_settings(method: str) -> Any:

@@ -236,7 +236,7 @@ async def test_a_cancelled_training_stops_and_is_taken_up_where_it_stopped(tmp_p
     assert (0 < shares[0] < 0.9, shares[-1], told[0][1]) == (True, pytest.approx(0.9), str(left))
 
 
-async def test_a_reader_goes_on_at_lower_rates_than_it_began_with(tmp_path: Path, encoder: Encoder) -> None:
+async def test_a_reader_goes_on_at_a_lower_rate_than_it_began_with(tmp_path: Path, encoder: Encoder) -> None:
     passage = "sales of the firm rose"
     target = {"start": 18, "end": 22}
     examples = [
@@ -253,9 +253,8 @@ async def test_a_reader_goes_on_at_lower_rates_than_it_began_with(tmp_path: Path
         later = replace(request, base_version="first", base_folder=str(tmp_path), rehearsed=("0",))
         _, went_on = await train_adapter("qa", later, settings, encoder, tmp_path / "work", tell_nobody)
     assert went_on
-    before, after = ((call.kwargs["rate"], call.args[1].head_learning_rate) for call in made.call_args_list)
-    assert after[0] < before[0]
-    assert after[1] < before[1]
+    before, after = (call.kwargs["rate"] for call in made.call_args_list)
+    assert after < before
 
 
 @pytest.mark.parametrize("damage", ["cut short", "lost", "no JSON"])
