@@ -291,12 +291,13 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("this benchmark needs wrk (Debian: apt install wrk)")
     if options.bare:
-        for name in options.backends.split(","):
-            one = measure_bare(name, texts, options.seconds)
+        least = {name: measure_bare(name, texts, options.seconds) for name in options.backends.split(",")}
+        for name, one in least.items():
             turn, ratio = one["turn"], one["ratio"]
             print(
                 f"{name}: encoder {one['encoder']:.2f} ms, bare turn p50 {turn['p50']:.2f} ({ratio:.2f} times), p99 {turn['p99']:.2f}"
             )
+        _write(options.json, least)
         return
     found = {name: measure(name, texts, options.seconds) for name in options.backends.split(",")}
     print(f"{'':<12}{'':<7}{'encoder ms':>12}{'turn ms':>10}{'ratio':>8}{'wanted':>9}")
@@ -314,8 +315,12 @@ def main() -> None:
         both = one["sixteen"]
         row = f"{one['encoder']['batched_per_s']:>20.0f}{both['turns_per_s']:>10.0f}{one['ratios']['share']:>8.2f}"
         print(f"{backend:<14}{row}{_limit(one, 'share', '>='):>9}{both['p50']:>9.1f}{both['p99']:>9.1f}")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    _write(options.json, found)
+
+
+def _write(file: Path | None, found: dict[str, Any]) -> None:
+    if file is not None:
+        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _limit(one: dict[str, Any], name: str, sign: str) -> str:

@@ -21,7 +21,8 @@ def start_at_once(works: Iterable[_Work]) -> _Started:
     What one sees as its task, e.g. for its time-outs, is never the caller's. Those that end without waiting may share one.
 
     Yields:
-        The task of each; None for one that ended without waiting. What one raised before its first wait is raised here.
+        The task of each; None for one that ended without waiting. What one raised before its first wait is raised here; one that
+            cancelled itself just counts as ended.
     """
     return _start(works)
 
@@ -32,7 +33,9 @@ if sys.version_info >= (3, 12):
         loop = asyncio.get_running_loop()
         for work in works:
             task = asyncio.Task(work, loop=loop, eager_start=True)
-            yield None if task.done() and task.result() is None else task
+            if task.done() and not task.cancelled():
+                task.result()
+            yield None if task.done() else task
 
 else:
 
@@ -43,19 +46,18 @@ else:
         for work in works:
             if begun is None or task is None:
                 begun = _Begun()
-                context = contextvars.copy_context()
-                task = loop.create_task(begun, context=context)
+                task = loop.create_task(begun)
             if outer is not None:
                 _leave_task(loop, outer)
             _enter_task(loop, task)
             try:
-                ended = context.run(begun.begin, work)
+                ended = begun.begin(work)
             finally:
                 _leave_task(loop, task)
                 if outer is not None:
                     _enter_task(loop, outer)
             yield None if ended else task
-            if not ended:
+            if not ended or task.cancelling():
                 begun = task = None
 
     class _Begun(Coroutine[Any, Any, None]):
@@ -63,30 +65,53 @@ else:
 
         def __init__(self) -> None:
             self._work: _Work | None = None
+            self._context = contextvars.Context()
             self._awaited: list[Any] = []
+            self._is_future = False
 
         def begin(self, work: _Work) -> bool:
-            """Do a coroutine's first step; return whether it was its last."""
+            """Do a coroutine's first step in a context of its own; return whether it was its last."""
+            context = contextvars.copy_context()
             try:
-                self._awaited.append(work.send(None))
+                awaited = context.run(work.send, None)
             except StopIteration:
                 return True
-            self._work = work
+            self._work, self._context = work, context
+            # By this flag a task knows that a future was awaited and not just yielded; until ours looks, others may await it.
+            self._is_future = bool(getattr(awaited, "_asyncio_future_blocking", False))
+            if self._is_future:
+                awaited._asyncio_future_blocking = False
+            self._awaited.append(awaited)
             return False
 
         def send(self, value: Any) -> Any:
             if self._work is None:
                 raise StopIteration
-            return self._awaited.pop() if self._awaited else self._work.send(value)
+            return self._first() if self._awaited else self._context.run(self._work.send, value)
 
         def throw(self, *error: Any) -> Any:
             if self._work is None:
                 raise error[0]
-            return self._work.throw(*error)
+            if (
+                self._awaited
+            ):  # cancelled before its first step, what it waits for is cancelled first: as by `Task.cancel`
+                awaited = self._first()
+                if self._is_future and isinstance(error[0], asyncio.CancelledError) and awaited.cancel(*error[0].args):
+                    return awaited
+                if self._is_future:
+                    awaited._asyncio_future_blocking = False
+            return self._context.run(self._work.throw, *error)
 
         def close(self) -> None:
             if self._work is not None:
                 self._work.close()
+
+        def _first(self) -> Any:
+            """Return what the first step waits for, to the task that asks."""
+            awaited = self._awaited.pop()
+            if self._is_future:
+                awaited._asyncio_future_blocking = True
+            return awaited
 
         def __await__(self) -> Generator[Any, Any, None]:
             raise TypeError("only a task runs this")

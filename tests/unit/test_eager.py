@@ -130,3 +130,66 @@ async def test_what_is_raised_before_the_first_wait_is_raised_here_and_later_in_
     assert task is not None
     with pytest.raises(ValueError, match="later"):
         await task
+
+
+async def test_two_may_wait_for_one_future_from_their_first_step_on() -> None:
+    shared: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    heard = []
+
+    async def waits() -> None:
+        heard.append(await shared)
+
+    tasks = [task for task in start_at_once((waits(), waits())) if task is not None]
+    asyncio.get_running_loop().call_later(0.01, shared.set_result, "news")
+    assert await shared == "news"
+    await asyncio.gather(*tasks)
+    assert heard == ["news", "news"]
+
+
+async def test_work_that_is_cancelled_before_its_tasks_first_step_may_clean_up() -> None:
+    said = []
+
+    async def inner() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            said.append("inner ended")
+
+    async def work() -> None:
+        try:
+            await asyncio.gather(inner())
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            said.append("cleaned up")
+
+    (task,) = start_at_once((work(),))
+    assert task is not None
+    await asyncio.sleep(0)  # `inner` begins
+    (other,) = start_at_once((work(),))
+    assert other is not None
+    other.cancel()
+    task.cancel()
+    await asyncio.wait_for(asyncio.gather(task, other, return_exceptions=True), 5)
+    assert said.count("cleaned up") == 2
+    assert "inner ended" in said
+
+
+async def test_works_that_share_a_task_share_no_variables_and_no_cancellation() -> None:
+    seen = []
+
+    async def sets() -> None:
+        _who.set("first")
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    async def looks() -> None:
+        seen.append(_who.get())
+        await asyncio.sleep(0)
+        seen.append("went on")
+
+    _who.set("caller")
+    (_, task) = start_at_once((sets(), looks()))
+    assert task is not None
+    await task
+    assert seen == ["caller", "went on"]

@@ -122,7 +122,8 @@ class LiveTrials:
 
     async def loaded(self) -> None:
         """Wait for what the last look began, e.g. until a candidate that it found answers."""
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        if self._jobs:
+            await asyncio.wait(self._jobs)
 
     async def _look(self, tenants: Mapping[str, object]) -> list[str]:
         news = []
@@ -131,9 +132,9 @@ class LiveTrials:
             for trial in await open_trials(self._database, list(tenants)):
                 found[trial.tenant_id][trial.task] = trial
         for tenant in {*self._loaded, *found}:
-            known = self._loaded.get(tenant, {})
-            if await self._write_down(tenant, known):
+            if await self._write_down(tenant, self._loaded.get(tenant, {})):
                 news.append(tenant)
+            known = self._loaded.get(tenant, {})  # looked up now: some may have been dropped meanwhile
             now: dict[str, _Loaded] = {}
             for name, trial in found.get(tenant, {}).items():
                 one = known.get(name)

@@ -111,7 +111,8 @@ class SensitiveSlots:
         return replace(state, slots=slots)
 
     async def _hidden(self, slot: Slot, before: Slot | None, request: Request) -> Slot:
-        if slot == before and not slot.sensitive:  # stored like this by an earlier turn
+        is_fixed = not isinstance(slot.value, list | dict)  # others may have been changed in place
+        if slot == before and is_fixed and not slot.sensitive:  # stored like this by an earlier turn
             return slot
         is_text = isinstance(slot.value, str)
         text = slot.value if is_text else orjson.dumps(slot.value).decode()

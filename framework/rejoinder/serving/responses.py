@@ -13,6 +13,7 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from rejoinder.serving.problems import ProblemError
 
@@ -89,9 +90,11 @@ class JsonRoute(APIRoute):
 
 async def read_body(request: Request, model: type[_Model]) -> _Model | None:
     """Return a body as a model, as FastAPI would read it; None where there is anything to say against it, which FastAPI says then."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return None
     try:
         return model.model_validate(await request.json())
-    except (ValueError, ProblemError):
+    except (ValueError, ProblemError, ClientDisconnect):
         return None
 
 

@@ -183,11 +183,12 @@ class _LateSession:
         self._made: Session | None = None
 
     def connection(self) -> Connection:
-        return self._connection
+        return self._connection if self._made is None else self._made.connection()
 
     def __getattr__(self, name: str) -> Any:
         if self._made is None:
             self._made = Session(self._connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+            self._made.connection()  # so that its savepoints and roll-backs are about what was written before as well
         return getattr(self._made, name)
 
     def end(self) -> None:

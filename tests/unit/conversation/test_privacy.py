@@ -132,6 +132,27 @@ async def test_what_was_typed_is_nowhere_in_the_file(bot_of: MakeBot) -> None:
     assert SECRET.encode() not in stored
 
 
+class Appends:
+    """Changes the value of a slot where it lies, which it should not."""
+
+    @hookimpl()
+    async def decide_action(self, message: Message, state: ConversationState) -> Action:
+        if "list" not in state.slots:
+            slots = {"list": Slot(name="list", value=["a"])}
+            return Action(kind="answer", state=replace(state, slots=slots), query=Query(text=message.text))
+        value: Any = state.slots["list"].value
+        value.append(message.raw_text)
+        return Action(kind="answer", state=state, query=Query(text=message.text))
+
+
+async def test_a_list_that_a_plugin_changed_where_it_lies_is_looked_at_again(bot_of: MakeBot) -> None:
+    bot = await bot_of(redactor=Redactor(), appends=Appends())
+    await bot.say("hello")
+    await bot.say(SECRET)
+
+    assert SECRET.encode() not in file_bytes(bot.folder)
+
+
 async def test_the_composer_still_sees_what_an_effect_gave(bot_of: MakeBot) -> None:
     class Looks:
         seen: tuple[EffectResult, ...] = ()

@@ -146,9 +146,10 @@ class _Recording:
         self.given += adapters or []
         return np.full((len(batch), 32), 32**-0.5, dtype=np.float32)
 
-    def states(self, batch: Any, adapters: Sequence[Any] | None = None) -> NDArray[np.float32]:
-        self.given += adapters or []
-        return np.ones((*batch.ids.shape, 32), dtype=np.float32)
+    def both(
+        self, batch: Any, adapters: Sequence[Any] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self.vectors(batch, adapters), np.ones((*batch.ids.shape, 32), dtype=np.float32)
 
 
 def test_rows_with_an_adapter_run_on_torch_and_the_others_do_not(

@@ -55,6 +55,26 @@ async def test_a_write_that_raises_leaves_nothing(database: Database):
     assert set(await items.get_items(database, "acme", ["i1", "i2"])) == {"i1", "i2"}
 
 
+async def test_a_write_alone_may_undo_what_went_straight_to_the_connection(database: Database):
+    rename = text("UPDATE tenants SET name = 'changed'")
+
+    def undoes(session) -> None:
+        session.connection().execute(rename)
+        session.rollback()
+
+    def undoes_a_part(session) -> None:
+        part = session.begin_nested()
+        session.connection().execute(rename)
+        part.rollback()
+        session.connection().execute(text("UPDATE tenants SET disabled = true"))
+
+    await database.run_write(undoes)
+    assert (await get_tenant(database, "acme")).name == "Acme"
+    await database.run_write(undoes_a_part)
+    tenant = await get_tenant(database, "acme")
+    assert (tenant.name, tenant.disabled) == ("Acme", True)
+
+
 async def test_the_writer_keeps_its_connection_until_a_write_fails(database: Database):
     taken = 0
 

@@ -185,8 +185,7 @@ class Encoder:
         found: dict[int, TokenStates] = {}
         for backend, rows in self._batches(encodings, adapters):
             batch = self._tokeniser.batch([encodings[row] for row in rows])
-            states = backend.states(batch, _of(adapters, rows))
-            vectors = self._pooling.pool(states, batch.mask.astype(states.dtype))
+            vectors, states = backend.both(batch, _of(adapters, rows))
             vectors = vectors if self._pooling.normalised else unit(vectors)
             for place, row in enumerate(rows):
                 offsets, sequence = places(encodings[row])

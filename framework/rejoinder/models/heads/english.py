@@ -23,15 +23,15 @@ def _words(text: str) -> frozenset[str]:
 
 TYPED: Final = _words(
     # what people type for short
-    "asap atm bc brb btw cuz dept dm dms dob eod etc faq ffs fwd fyi hmu idk ikr imho imo irl lmk lol mins msg msgs np omg pls plz "
-    "pov ppl rly rn secs smh sry tbf tbh thru thx tmr tnx txt tysm tyvm vs wtf yall "
+    "asap atm brb btw cuz dept dms dob eod etc faq ffs fwd fyi hmu idk ikr imho imo irl lmk lol mins msg msgs omg pls plz "
+    "pov ppl rly secs smh sry tbf tbh thru thx tmr tnx txt tysm tyvm wtf yall "
     # things that are newer than films' words
     "admin app apps bluetooth bot captcha chatbot crypto dropdown ebook ebooks emoji emojis ethernet firefox hashtag hotspots html "
     "http https instagram ios linkedin logins logout mastercard netflix paypal podcasts popup popups postcode reddit refurb routers "
     "signup smartphone smartphones smartwatch snapchat spotify tiktok touchscreen unsubscribe url urls usb usernames voicemail webcam "
     "webinar webpage whatsapp wifi "
     # money, addresses, papers
-    "ach apr aud bic chf cvc cvv eur gbp gdp gst iban inr isa jpy kyc otp pdf pdfs png pto refi roi sepa sku sms ssn uk usa usd usps "
+    "apr chf cvc cvv eur gbp gdp gst iban inr jpy kyc otp pdf pdfs png pto refi roi sepa sku sms ssn usa usd usps "
     "vpn "
 )
 """What people type to a bot and films do not say: known as it is, and never taken for another word."""

@@ -38,5 +38,7 @@ class Backend(Protocol):
             (n, dim) float32, pooled as the model's `Pooling` says.
         """
 
-    def states(self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None = None) -> NDArray[np.float32]:
-        """Return (n, length, dim) float32, the last hidden state; rows of padding mean nothing. Arguments as `vectors`."""
+    def both(
+        self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what `vectors` does, and (n, length, dim) float32, the last hidden state; rows of padding mean nothing."""

@@ -65,17 +65,23 @@ class OnnxBackend:
 
     def vectors(self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None = None) -> NDArray[np.float32]:
         """Return (n, dim) float32; see `Backend`. Raises `ModelError` for adapters."""
-        return self._run("vectors", batch, adapters)
+        (vectors,) = self._run(["vectors"], batch, adapters)
+        return vectors
 
-    def states(self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None = None) -> NDArray[np.float32]:
-        """Return (n, length, dim) float32; see `Backend`. Raises `ModelError` for adapters."""
-        return self._run("states", batch, adapters)
+    def both(
+        self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (n, dim) and (n, length, dim) float32; see `Backend`. Raises `ModelError` for adapters."""
+        vectors, states = self._run(["vectors", "states"], batch, adapters)
+        return vectors, states
 
-    def _run(self, output: str, batch: TokenBatch, adapters: Sequence[Adapter | None] | None) -> NDArray[np.float32]:
+    def _run(
+        self, outputs: list[str], batch: TokenBatch, adapters: Sequence[Adapter | None] | None
+    ) -> list[NDArray[np.float32]]:
         if adapters is not None and any(adapter is not None for adapter in adapters):
             raise ModelError('ONNX Runtime cannot run adapters: use an Encoder, which runs them on the backend "torch"')
         arrays = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.types}
-        result: NDArray[np.float32] = self._session.run(
-            [output], {name: array for name, array in arrays.items() if name in self._inputs}
-        )[0]
-        return result
+        found: list[NDArray[np.float32]] = self._session.run(
+            outputs, {name: array for name, array in arrays.items() if name in self._inputs}
+        )
+        return found

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from rejoinder.models.adapters.adapter import Adapter
     from rejoinder.models.encoding.pooling import Pooling
@@ -51,15 +52,22 @@ class TorchBackend:
         import torch
 
         with torch.inference_mode():
-            mask = torch.from_numpy(batch.mask).to(self._device)
-            pooled = self._pooling.pool(self._model(batch, adapters).float(), mask)
+            pooled, _ = self._run(batch, adapters)
             result: NDArray[np.float32] = pooled.cpu().numpy()
         return result
 
-    def states(self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None = None) -> NDArray[np.float32]:
-        """Return (n, length, dim) float32; see `Backend`."""
+    def both(
+        self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (n, dim) and (n, length, dim) float32; see `Backend`."""
         import torch
 
         with torch.inference_mode():
-            result: NDArray[np.float32] = self._model(batch, adapters).float().cpu().numpy()
-        return result
+            pooled, states = self._run(batch, adapters)
+            return pooled.cpu().numpy(), states.cpu().numpy()
+
+    def _run(self, batch: TokenBatch, adapters: Sequence[Adapter | None] | None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        states = self._model(batch, adapters).float()
+        return self._pooling.pool(states, torch.from_numpy(batch.mask).to(self._device)), states
