@@ -1,7 +1,7 @@
 """What 500 thumbs are worth to question answering: EM and F1 on policies and reviews that nobody gave a thumb on, round by round.
 
     REJOINDER_DATA=<folder of data sets> python benchmarks/qa_feedback.py [--sets policyqa,subjqa] [--seeds 3] [--general 1000]
-        [--start 100] [--thumbs 500] [--rounds 5] [--folder KEPT] [--json OUT]
+        [--start 100] [--thumbs 500] [--rounds 5] [--feedback thumbs|answers] [--folder KEPT] [--json OUT]
 
 It makes SQuAD files and runs what `rejoinder evaluate qa --train start.json --stream stream.json --test test.json` runs; `--folder` keeps
 the files, for that command.
@@ -12,6 +12,8 @@ passage, and on `--start` questions of the set; simulated users ask `--thumbs` o
 - policyqa (its dev set): 15 website policies to learn from and 5 to test, drawn by the seed.
 - subjqa (electronics, as SQuAD 2.0): about half of the questions have no answer in their review. Train split to learn from, test split to
   test; a question has no answer where more than half of the annotators found none.
+
+With `--feedback answers` the users give the right answers instead: what thumbs could teach at most.
 
 Wanted: at least 3 points of F1, mean of the seeds.
 """
@@ -135,6 +137,7 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=100)
     parser.add_argument("--thumbs", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--feedback", choices=("thumbs", "answers"), default="thumbs")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--folder", type=Path, help="keep the files here")
     parser.add_argument("--json", type=Path)
@@ -154,7 +157,13 @@ def main() -> None:
                 files = files_of(name, Path(folder), seed, (options.general, options.start), into)
                 print(f"{name}, seed {seed}", flush=True)
                 found = evaluate_qa_thumbs(
-                    *files, thumbs=options.thumbs, rounds=options.rounds, seed=seed, encoder=encoder, told=_tell
+                    *files,
+                    thumbs=options.thumbs,
+                    rounds=options.rounds,
+                    seed=seed,
+                    encoder=encoder,
+                    feedback=options.feedback,
+                    told=_tell,
                 )
                 print(
                     f"  from EM {found.start['exact_match']:.3f}, F1 {found.start['f1']:.3f} to EM {found.exact_match:.3f}, F1 "

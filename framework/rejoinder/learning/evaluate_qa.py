@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 DEFAULT_METHOD: Final = "full"
 """A frozen sentence encoder hardly answers at all; full fine-tuning learns the most."""
+
+ROUND_RATE: Final = 1.5e-4
+"""Peak rate of the encoder's (or the adapter's) weights in a round that goes on from an earlier training."""
 
 _CHUNK: Final = 128
 _TIMED_ROWS: Final = 50
@@ -152,6 +155,14 @@ def training_settings(questions: int, precision: Precision = "auto") -> Training
         patience=None,
         precision=precision,
     )
+
+
+def round_settings(first: TrainingSettings) -> TrainingSettings:
+    """Return how a round is trained that goes on from an earlier training, which was trained with `first` settings.
+
+    At a lower rate of the encoder's weights, or the adapter's: they are to be bent by few examples, not learned anew.
+    """
+    return replace(first, learning_rate=min(ROUND_RATE, first.learning_rate or ROUND_RATE))
 
 
 def method_settings(method: str) -> Any:

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from rejoinder.errors import InvalidInputError
 from rejoinder.learning.answer_metrics import answer_report, token_f1
-from rejoinder.learning.evaluate_qa import DEFAULT_METHOD, method_settings, training_settings
+from rejoinder.learning.evaluate_qa import DEFAULT_METHOD, method_settings, round_settings, training_settings
 from rejoinder.learning.evaluate_texts import AUTO, HEAD, check_method, need_encoder
 from rejoinder.learning.evaluation_report import EvaluationReport, versions
 from rejoinder.learning.squad_json import Questions, read_squad_json
@@ -40,11 +40,10 @@ if TYPE_CHECKING:
     from rejoinder.models.training.settings import Precision, TrainingSettings
     from rejoinder.payloads import Example
 
+QAFeedback = Literal["thumbs", "answers"]
+
 GOOD_F1: Final = 0.5
 """From this F1 with a right answer on, a simulated user gives a thumb up."""
-
-ROUND_EPOCHS: Final = 3
-ROUND_RATE: Final = 1.5e-4
 
 _CALIBRATION_SHARE: Final = 0.125
 """Share of the questions with answers that is not trained on: by these the learner knows how sure to be, before and after each round."""
@@ -82,6 +81,7 @@ class QAThumbsReport(EvaluationReport):
         exact_match, f1, has_answer_f1, no_answer_f1: on the test after the last round.
         f1_gain: by how much the last F1 is above the first.
         seconds: all of it.
+        feedback: what users gave.
     """
 
     start: Mapping[str, float]
@@ -93,6 +93,7 @@ class QAThumbsReport(EvaluationReport):
     f1_gain: float
     seconds: float
     seed: int
+    feedback: QAFeedback
     method: str
     encoder: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -111,6 +112,7 @@ def evaluate_qa_thumbs(
     method: str = DEFAULT_METHOD,
     precision: Precision = "auto",
     settings: TrainingSettings | None = None,
+    feedback: QAFeedback = "thumbs",
     progress: Callable[[Progress], None] | None = None,
     told: Callable[[ThumbsRound], None] | None = None,
 ) -> QAThumbsReport:
@@ -124,7 +126,8 @@ def evaluate_qa_thumbs(
         rounds: >= 1.
         method: a name in `rejoinder.models.adapters.method.METHODS`; "auto": `DEFAULT_METHOD`.
         precision, progress: see `rejoinder.learning.evaluate_qa.evaluate_qa`.
-        settings: of the first training; rounds have their own epochs and rate. None: as for `evaluate_qa`.
+        settings: of the first training; rounds go on by `rejoinder.learning.evaluate_qa.round_settings`. None: as for `evaluate_qa`.
+        feedback: what users give: thumbs; or the right answers instead ("answers"), which is what thumbs could teach at most.
         told: called after each round.
 
     Raises:
@@ -157,7 +160,8 @@ def evaluate_qa_thumbs(
         said = model.answer(part)
         goodness = [token_f1(_text(one), right[own.id]) for one, own in zip(said, part, strict=True)]
         ups = [good >= GOOD_F1 for good in goodness]
-        model.learn([judged(own, one, up=up) for own, one, up in zip(part, said, ups, strict=True)], number + 1)
+        thumbs_given = [judged(own, one, up=up) for own, one, up in zip(part, said, ups, strict=True)]
+        model.learn(thumbs_given if feedback == "thumbs" else part, number + 1)
         found.append(
             ThumbsRound(
                 thumbs=(number + 1) * thumbs // rounds,
@@ -179,6 +183,7 @@ def evaluate_qa_thumbs(
         f1_gain=last.f1 - start["f1"],
         seconds=time.perf_counter() - started,
         seed=seed,
+        feedback=feedback,
         method=method,
         encoder=f"{encoder.name}@{encoder.hash}",
         data={
@@ -256,10 +261,13 @@ class _Model:
 
     def learn(self, thumbs: Sequence[Example], number: int) -> None:
         """Go on with the thumbs of a round, and as many of what was learned before."""
-        later = replace(self._settings, epochs=min(ROUND_EPOCHS, self._settings.epochs), learning_rate=ROUND_RATE)
         examples = [*self._known, *thumbs]
         self._trained = self._train(
-            examples, later, self._seed + number, start=self._trained.warm_start, rehearsed=range(len(self._known))
+            examples,
+            round_settings(self._settings),
+            self._seed + number,
+            start=self._trained.warm_start,
+            rehearsed=range(len(self._known)),
         )
         self._known = examples
         self._learner = self._calibrated()

@@ -47,6 +47,7 @@ class TaskKind:
         learner: a new learner, given what was trained, or None.
         settings: how to train when nobody says otherwise, given how many examples there are.
         method_settings: a method's settings when nobody says otherwise, given its name; None: the method's defaults.
+        round_settings: how to train a round that goes on from an earlier training with such settings.
         calibrated_apart: whether the learner takes the trained head as it is, and must see examples that training did not.
     """
 
@@ -54,6 +55,7 @@ class TaskKind:
     learner: Callable[[Trained | None], Learner]
     settings: Callable[[int], TrainingSettings]
     method_settings: Callable[[str], Any] = lambda method: None
+    round_settings: Callable[[TrainingSettings], TrainingSettings] = lambda first: first
     calibrated_apart: bool = False
 
 
@@ -322,6 +324,12 @@ def _for_answers(method: str) -> Any:
     return method_settings(method)
 
 
+def _for_rounds_of_answers(first: TrainingSettings) -> TrainingSettings:
+    from rejoinder.learning.evaluate_qa import round_settings
+
+    return round_settings(first)
+
+
 def _for_tokens(examples: int) -> TrainingSettings:
     from rejoinder.models.training.settings import TrainingSettings
 
@@ -332,7 +340,9 @@ KINDS: Final[Mapping[str, TaskKind]] = {
     "classification": TaskKind(_classification, _text_classifier, _for_labels),
     "multi-label": TaskKind(_multi_label, _multi_label_classifier, _for_texts),
     "pairs": TaskKind(_pairs, _pair_scorer, _for_texts),
-    "qa": TaskKind(_span, _question_answering, _for_questions, _for_answers, calibrated_apart=True),
+    "qa": TaskKind(
+        _span, _question_answering, _for_questions, _for_answers, _for_rounds_of_answers, calibrated_apart=True
+    ),
     "tags": TaskKind(_tags, _token_classifier, _for_tokens),
 }
 """All kinds of task that can be trained from a file, by name."""

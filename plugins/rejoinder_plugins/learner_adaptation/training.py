@@ -135,7 +135,8 @@ def _job(kind: str, request: AdaptationRequest, settings: LearnerAdaptationSetti
         settings=how,
         start=None,
     )
-    return replace(job, start=_start(job, request)) if settings.warm_start else job
+    start = _start(job, request) if settings.warm_start else None
+    return job if start is None else replace(job, start=start, settings=KINDS[kind].round_settings(how))
 
 
 def _start(job: _Job, request: AdaptationRequest) -> WarmStart | None:

@@ -66,6 +66,17 @@ def test_each_round_is_scored_and_the_same_seed_gives_the_same(
     assert (tmp_path / "curve.png").stat().st_size > 1000
 
 
+def test_right_answers_instead_of_thumbs_are_asked_of_the_same_questions(
+    files: tuple[Path, Path, Path], tiny: Encoder
+) -> None:
+    thumbs, answers = (
+        evaluate_qa_thumbs(*files, thumbs=16, rounds=1, seed=3, encoder=tiny, settings=BRIEF, feedback=feedback)
+        for feedback in ("thumbs", "answers")
+    )
+    assert (thumbs.start, thumbs.rounds[0].answered_f1) == (answers.start, answers.rounds[0].answered_f1)
+    assert (thumbs.feedback, answers.feedback) == ("thumbs", "answers")
+
+
 def test_what_is_scored_must_not_be_learned_from(files: tuple[Path, Path, Path], tiny: Encoder) -> None:
     train, stream, test = files
     with pytest.raises(InvalidInputError, match=r"12 questions are in .*test\.json as well"):

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,8 @@ from rejoinder.context import utc_now
 from rejoinder.errors import ModelError, ModelIntegrityError
 from rejoinder.learning.adaptation import run_adaptation
 from rejoinder.learning.holdback import held_back
-from rejoinder.models.adapters.adapter import load_adapter
+from rejoinder.learning.version_folder import ADAPTER
+from rejoinder.models.adapters.adapter import load_adapter, save_adapter
 from rejoinder.models.artefact import MANIFEST
 from rejoinder.models.encoding.encoder import PRECISIONS, Encoder
 from rejoinder.models.storage import check_artefact
@@ -32,6 +34,8 @@ from rejoinder.models.tasks.text_classification import TextClassifier
 from rejoinder.models.tasks.token_classification import TokenClassifier
 from rejoinder.models.training.batches import epoch_batches
 from rejoinder.models.training.checkpoint import save_checkpoint
+from rejoinder.models.training.optimiser import make_optimiser
+from rejoinder.models.training.warm_start import save_warm_start
 from rejoinder.payloads import AdaptationRequest, Example, Task
 from rejoinder.store.examples import add_examples
 from rejoinder.store.models import add_version, list_evaluations, list_versions
@@ -39,7 +43,7 @@ from rejoinder.store.runs import create_run
 from rejoinder.store.tables import ModelVersion
 from rejoinder.testing import HashModels
 from rejoinder_plugins.learner_adaptation import LearnerAdaptationPlugin, LearnerAdaptationSettings
-from rejoinder_plugins.learner_adaptation.training import kind_of, train_adapter
+from rejoinder_plugins.learner_adaptation.training import WARM_START, kind_of, train_adapter
 
 from tests.support.application import ANA, opened
 from tests.support.learners import TaughtPlugin
@@ -230,6 +234,27 @@ async def test_a_cancelled_training_stops_and_is_taken_up_where_it_stopped(tmp_p
     shares = [share for share, _ in told]
     assert shares == sorted(shares)
     assert (0 < shares[0] < 0.9, shares[-1], told[0][1]) == (True, pytest.approx(0.9), str(left))
+
+
+async def test_a_reader_goes_on_at_a_lower_rate_than_it_began_with(tmp_path: Path, encoder: Encoder) -> None:
+    passage = "sales of the firm rose"
+    target = {"start": 18, "end": 22}
+    examples = [
+        Example(id=str(i), task="qa", text=f"what {FILL[i]}", other=passage, target=target, polarity=polarity)
+        for i, polarity in enumerate(("positive", "negative"))
+    ]
+    request = AdaptationRequest(run_id="run", task="qa", examples=tuple(examples), folder=str(tmp_path))
+    settings = LearnerAdaptationSettings(method="full", epochs=1)
+    with patch("rejoinder.models.training.optimiser.make_optimiser", wraps=make_optimiser) as made:
+        first, went_on = await train_adapter("qa", request, settings, encoder, tmp_path / "work", tell_nobody)
+        assert not went_on
+        save_adapter(tmp_path / ADAPTER, first.adapter)
+        save_warm_start(tmp_path / WARM_START, first.warm_start)
+        later = replace(request, base_version="first", base_folder=str(tmp_path), rehearsed=("0",))
+        _, went_on = await train_adapter("qa", later, settings, encoder, tmp_path / "work", tell_nobody)
+    assert went_on
+    before, after = (call.kwargs["rate"] for call in made.call_args_list)
+    assert after < before
 
 
 @pytest.mark.parametrize("damage", ["cut short", "lost", "no JSON"])
