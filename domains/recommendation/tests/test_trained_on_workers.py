@@ -81,7 +81,9 @@ class Shop:
 async def shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
     clock = Clock()
     plugins = {"recommendation": RecommendationPlugin(), "redaction": RedactionPlugin()}
-    sections = {"gate": {"canary_share": 0.0}, "learning": {"hold_back_every": 3}, **settings}
+    sections = {"learning": {"hold_back_every": 3}, **settings}
+    # What else this machine does while it measures a latency must not decide.
+    sections["gate"] = {"canary_share": 0.0, "latency_ratio": 10.0, **settings.get("gate", {})}
     async with opened(folder, plugins, tenants=("acme", "other"), clock=clock, **sections) as application:
         keys = {
             tenant: (await application.tenants.create_key("admin", tenant=tenant)).token for tenant in ("acme", "other")

@@ -38,7 +38,7 @@ class FoundPassage:
 async def find(text: str, context: Context, *, limit: int) -> list[FoundPassage]:
     """Return the passages that answer a question best, at most `limit`."""
     documents = context.documents
-    index = None if documents is None else await documents.index(wait_s=min(1.0, context.remaining_s / 2))
+    index = None if documents is None else await documents.index(wait_s=min(1.5, context.remaining_s / 2))
     if index is None:
         return []
     from rejoinder.documents.features import QuestionWords, products, scalar_features
