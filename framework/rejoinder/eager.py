@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Coroutine, Generator, Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -38,6 +37,7 @@ if sys.version_info >= (3, 12):
             yield None if task.done() else task
 
 else:
+    from asyncio.tasks import _enter_task, _leave_task
 
     def _start(works: Iterable[_Work]) -> _Started:
         loop = asyncio.get_running_loop()
