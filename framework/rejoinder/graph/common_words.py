@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from rejoinder.word_sets import word_set
+
 __all__ = ["OF_ANY", "OF_PERSONS", "OF_THINGS", "PERSONS", "PLAIN_WORDS", "POINTING", "STOP_WORDS"]
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-STOP_WORDS: Final = _set(
+STOP_WORDS: Final = word_set(
     "a about above after again all also am an and any are as at be because been before being below between both but by can could did do "
     "does doing done down during each else ever every few for from further get give got had has have having he her here hers him his how "
     "i if in into is it its just know let like list made make many may me might more most much must my name named names no nor not of off "
@@ -21,7 +19,7 @@ STOP_WORDS: Final = _set(
 )
 """Words that are seldom meant as a name, though each of some is one ("It", "Her" and "Up" are films)."""
 
-PLAIN_WORDS: Final = _set(
+PLAIN_WORDS: Final = word_set(
     "answer around ask asked away back bad begin best better big call called came cause city come common concerned country date dates day "
     "days describe described different end example fact fall falls famous find first follow full general gets giving go goes going good "
     "great group hand happen help high hold home house idea important include included includes information kind kinds known last late "
@@ -33,15 +31,15 @@ PLAIN_WORDS: Final = _set(
 )
 """Frequent English words that alone, and written small, are more likely meant as words than as names."""
 
-PERSONS: Final = _set(
+PERSONS: Final = word_set(
     "actor actress artist author character contact customer director employee human member people person player user writer"
 )
 """Words that the kinds of persons are called by."""
 
-OF_PERSONS: Final = _set("he him his she her hers")
-OF_THINGS: Final = _set("it its this that")
-OF_ANY: Final = _set("they them their theirs these those")
+OF_PERSONS: Final = word_set("he him his she her hers")
+OF_THINGS: Final = word_set("it its this that")
+OF_ANY: Final = word_set("they them their theirs these those")
 """Pronouns for persons, for all else, and for anything."""
 
-POINTING: Final = _set("the that this these those")
+POINTING: Final = word_set("the that this these those")
 """Words that before the name of a kind say that one is meant of which was spoken."""

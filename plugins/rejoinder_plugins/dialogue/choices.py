@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from rejoinder.payloads import Option
+from rejoinder.word_sets import word_set
 
-from rejoinder_plugins.dialogue.phrases import normalised, word_set
+from rejoinder_plugins.dialogue.phrases import normalised
 
 NONE: Final = ""
 """The value of the option that rejects all others."""

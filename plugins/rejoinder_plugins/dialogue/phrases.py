@@ -6,16 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from rejoinder.word_sets import word_set
+
 _MAX_CHARS: Final = 500
 """No phrase here needs more, and no pattern sees more."""
 
 _APOSTROPHES: Final = re.compile(r"['’`´]")
 _NO_WORDS: Final = re.compile(r"[^\w\U0001F44D\U0001F44E]+")
-
-
-def word_set(words: str) -> frozenset[str]:
-    """Return the words of a text."""
-    return frozenset(words.split())
 
 
 _YES: Final = word_set(

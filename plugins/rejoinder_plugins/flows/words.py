@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from rejoinder_plugins.dialogue.phrases import normalised, plain_words, says_yes_or_no, word_set
+from rejoinder.word_sets import word_set
+
+from rejoinder_plugins.dialogue.phrases import normalised, plain_words, says_yes_or_no
 
 __all__ = ["Phrases", "asks_about", "denies_next", "gives_up", "looks_like_question", "says_other", "yes_or_no"]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rejoinder.payloads import Span
+from rejoinder.word_sets import word_set
 
 __all__ = ["clauses", "is_background"]
 
@@ -26,11 +27,7 @@ _FIRST_FILLERS: Final = re.compile(
 )
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_SAYS_NOTHING: Final = _words(
+_SAYS_NOTHING: Final = word_set(
     "a an and any anything at be been can could did do does doing done for from get give go going got had has have here how i id ill im "
     "in is it its ive just kindly let like may me might my need needs now of oh ok okay on or out please pls plz really should so some "
     "somehow someone that the them then there these this those to too u up want way we well what whats when where which who why will "

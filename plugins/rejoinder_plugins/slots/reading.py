@@ -11,8 +11,9 @@ from rejoinder.payloads import ConversationState, Json
 from rejoinder.payloads import Slot as Value
 from rejoinder.slots import Slot
 from rejoinder.slots.formats import find, problem_with, read
+from rejoinder.word_sets import word_set
 
-from rejoinder_plugins.dialogue.phrases import normalised, word_set
+from rejoinder_plugins.dialogue.phrases import normalised
 from rejoinder_plugins.flows.words import denies_next, says_other
 
 __all__ = ["EARLIER", "Mention", "Said", "has_cue", "said_values", "updated"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from rejoinder_plugins.dialogue.phrases import word_set
+from rejoinder.word_sets import word_set
 
 __all__ = ["ASSENT", "PHRASES", "exact_kind"]
 

@@ -7,15 +7,12 @@ from typing import Final
 
 from rejoinder.graph.common_words import PLAIN_WORDS, STOP_WORDS
 from rejoinder.graph.spans import words_of
+from rejoinder.word_sets import word_set
 
 __all__ = ["content_words", "stem"]
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_ASKING: Final = _set(
+_ASKING: Final = word_set(
     "already anything bit buy cheaper dislike else enjoy enjoyed fan film films funnier gift hate hated hello hey item items "
     "like liked longer love loved maybe minutes mood movie movies never newer nice nothing older others please present prefer "
     "product products recommend recommendation recommendations really shorter show shows similar someone something suggest "

@@ -20,14 +20,11 @@ from rapidfuzz.distance import OSA
 from rejoinder.graph.names import halves, normalised
 from rejoinder.graph.spans import Span, Word, marked_parts, spans_of, words_of
 from rejoinder.models.heads.english import english_words
+from rejoinder.word_sets import word_set
 
 from rejoinder_recommendation.item_facts import split_year
 
 __all__ = ["Title", "TitleLink", "TitleLinker"]
-
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
 
 
 _LONGEST: Final = 16
@@ -50,7 +47,7 @@ _MOST_CHANGED: Final = 20
 _RARE: Final = 30
 """Titles that may share a word for it to lead to them."""
 _PART_OF_A_NAME: Final = -6.0
-_KIND_WORDS: Final = _set(
+_KIND_WORDS: Final = word_set(
     "book books film films game games item items movie movies one product products show shows song songs"
 )
 """Words for what is recommended: they name no item by themselves."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from rejoinder.word_sets import word_set
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,11 +19,7 @@ _LEAST: Final = 200
 """Times that a word must occur in what the list was counted on: rarer ones are as often slips as words."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-TYPED: Final = _words(
+TYPED: Final = word_set(
     # what people type for short
     "asap atm brb btw cuz dept dms dob eod etc faq ffs fwd fyi hmu idk ikr imho imo irl lmk lol mins msg msgs omg pls plz "
     "pov ppl rly secs smh sry tbf tbh thru thx tmr tnx txt tysm tyvm wtf yall "
