@@ -97,8 +97,14 @@ def open_tenant(server: RunningServer, tenant: str, texts: list[str], plan: Path
     post(url, "/v1/examples", [{**row, "task": "intent"} for row in banking77("train")], key, tenant)
     token = post(url, "/v1/tokens", {"user_id": "customer"}, key, tenant)["token"]
     conversations = [post(url, "/v1/conversations", {}, token)["id"] for _ in range(CONNECTIONS)]
+    write_plan(plan, token, conversations, texts)
+
+
+def write_plan(plan: Path, token: str, conversations: list[str], texts: list[str]) -> None:
+    """Write down what wrk needs to talk: in which conversations, and what to say."""
     escaped = [json.dumps(text)[1:-1] for text in texts]
-    plan.write_text("\n".join([token, str(CONNECTIONS), *conversations, *escaped]) + "\n", encoding="utf-8")
+    lines = [token, str(len(conversations)), *conversations, *escaped]
+    plan.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def adapt(server: RunningServer, tenant: str, task: str, *, backend: str = "auto") -> None:
@@ -196,9 +202,7 @@ def measure_bare(backend: str, texts: list[str], seconds: int) -> dict[str, Any]
         port = str(free.getsockname()[1])
         free.close()
         plan = Path(folder) / "plan.txt"
-        escaped = [json.dumps(text)[1:-1] for text in texts]
-        names = [f"c{number}" for number in range(CONNECTIONS)]
-        plan.write_text("\n".join(["token", str(CONNECTIONS), *names, *escaped]) + "\n", encoding="utf-8")
+        write_plan(plan, "token", [f"c{number}" for number in range(CONNECTIONS)], texts)
         environment = {**os.environ, _BARE: backend, _ROWS: str(Path(folder) / "rows.db")}
         command = [
             sys.executable,

@@ -92,9 +92,8 @@ else:
         def throw(self, *error: Any) -> Any:
             if self._work is None:
                 raise error[0]
-            if (
-                self._awaited
-            ):  # cancelled before its first step, what it waits for is cancelled first: as by `Task.cancel`
+            if self._awaited:
+                # Cancelled before the task's first step: what it waits for is cancelled first, as by `Task.cancel`.
                 awaited = self._first()
                 if self._is_future and isinstance(error[0], asyncio.CancelledError) and awaited.cancel(*error[0].args):
                     return awaited

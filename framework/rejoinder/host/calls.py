@@ -146,15 +146,13 @@ async def _together(walks: list[_Walk]) -> None:
     try:
         for number, task in enumerate(start_at_once(works())):
             in_loop[number].future = task
-        tasks = [walk.future for walk in walks if walk.future is not None]
-        while tasks:
-            await _until_ended([walk for walk in walks if walk.future is not None])
+        while any(walk.future is not None for walk in walks):
+            await _until_ended(walks)
             late = [future for walk in walks if (future := walk.give_up_if_late()) is not None]
             if late:
                 await asyncio.wait(late, timeout=GRACE_S)
             for walk in walks:
                 walk.take_end()
-            tasks = [walk.future for walk in walks if walk.future is not None]
     finally:
         for walk in walks:
             walk.abandon()
